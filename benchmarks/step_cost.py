@@ -1,0 +1,147 @@
+"""What a training step costs: against its matrix products alone, PyTorch, and the arithmetic.
+
+    python benchmarks/step_cost.py --out benchmarks/records/step_cost.json
+
+One BLAS thread each, 784-256-256-256-10 without batch normalisation, batch 128, float32. All
+contenders take turns, a block of steps each, in one process; every figure is a median of ratios
+within one turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tqdm import trange
+
+from sgdni.benchmark import peers
+from sgdni.benchmark.machine import blas_threads, describe
+from sgdni.benchmark.products import ProductsAlone, of_step, operations
+from sgdni.data import load, scale_pixels
+from sgdni.methods import build_network
+from sgdni.settings import Settings
+from sgdni.training import Backprop, Decoupled
+
+# The rate is tiny so that nothing diverges without batch normalisation; the work is the same.
+SETTINGS = Settings(hidden=(256, 256, 256), batch_norm=False, batch_size=128, lr=1e-5)
+DNI = {  # name: (method, fit_every)
+    "cdni, fitted on every step": ("cdni", 1),
+    "cdni-ls, fitted on every step": ("cdni-ls", 1),
+    "cdni-ls, fitted on every 4th step": ("cdni-ls", 4),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=40, help="turns (default: 40)")
+    parser.add_argument("--steps", type=int, default=48, help="steps in a block (default: 48)")
+    parser.add_argument("--out", type=Path, help="write the record here as JSON")
+    args = parser.parse_args()
+    with blas_threads(1):
+        record = measure(args.turns, args.steps)
+    print(render(record))
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def measure(turns: int, steps: int) -> dict:
+    """Run all contenders in turn; return the record."""
+    data = load("mnist-5k")
+    batches = [
+        (scale_pixels(data.x_train[i : i + 128]), data.y_train[i : i + 128])
+        for i in range(0, 3968, 128)
+    ]
+    contenders, predicted = build(batches)
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in trange(turns + 1, unit="turn", disable=None, leave=False):
+        for name, step in contenders.items():
+            started = time.perf_counter()
+            for k in range(steps):
+                step(k)
+            if turn > 0:  # the first turn warms up
+                times[name].append((time.perf_counter() - started) / steps)
+    base = np.array(times["backprop"])
+    rows = [
+        {
+            "contender": name,
+            "milliseconds_per_step": 1e3 * float(np.median(t)),
+            "images_per_second": SETTINGS.batch_size / float(np.median(t)),
+            "cost_vs_backprop": float(np.median(np.array(t) / base)),
+            "cost_vs_backprop_quartiles": np.percentile(np.array(t) / base, [25, 75]).tolist(),
+            "predicted_cost_vs_backprop": predicted.get(name),
+        }
+        for name, t in times.items()
+    ]
+    return {
+        "machine": {**describe(), **_torch_version()},
+        "settings": {**SETTINGS.to_dict(), "blas_threads": 1, "turns": turns, "steps": steps},
+        "rows": rows,
+    }
+
+
+def build(batches: list) -> tuple[dict[str, Callable[[int], object]], dict[str, float]]:
+    """Return each contender's step, and what the count of operations predicts of its cost."""
+    def network(method: str):
+        return build_network(method, SETTINGS, 784, 10, np.random.default_rng(0))
+
+    backprop = Backprop(network("backprop"))
+    products = of_step(backprop.network, SETTINGS.batch_size)
+    alone = ProductsAlone(products, np.random.default_rng(0))
+    contenders: dict[str, Callable[[int], object]] = {
+        "backprop": lambda k: backprop.step(*batches[k % len(batches)]),
+        "its matrix products alone": lambda k: alone.step(),
+    }
+    predicted = {}
+    for name, (method, fit_every) in DNI.items():
+        schedule = Decoupled(network(method), fit_every=fit_every)
+        ours = of_step(schedule.network, SETTINGS.batch_size, decoupled=True, fit_every=fit_every)
+        predicted[name] = operations(ours) / operations(products)
+        contenders[name] = lambda k, s=schedule: s.step(*batches[k % len(batches)])
+    if "pytorch" in peers.available()[0]:
+        import torch
+
+        torch.set_num_threads(1)
+        layers = [layer for m in network("backprop").modules for layer in m.layers]
+        model = peers.torch_model(layers)
+        optimizer = peers.torch_optimizer(model, SETTINGS)
+        contenders["pytorch eager"] = lambda k: peers.torch_step(
+            model, optimizer, batches[k % len(batches)][0], np.array(batches[k % len(batches)][1])
+        )
+    return contenders, predicted
+
+
+def render(record: dict) -> str:
+    """Return the record as a table."""
+    lines = [f"{'contender':36} {'ms/step':>8} {'cost vs backprop':>17} {'predicted':>10} "
+             f"{'measured/predicted':>19}"]
+    for row in record["rows"]:
+        cost, predicted = row["cost_vs_backprop"], row["predicted_cost_vs_backprop"]
+        tail = f"{predicted:10.2f} {cost / predicted:19.2f}" if predicted else ""
+        lines.append(
+            f"{row['contender']:36} {row['milliseconds_per_step']:8.3f} {cost:17.2f} {tail}"
+        )
+    cost = {row["contender"]: row["cost_vs_backprop"] for row in record["rows"]}
+    lines.append("")
+    lines.append(
+        f"Matrix products are {100 * cost['its matrix products alone']:.0f}% of a backprop step."
+    )
+    if "pytorch eager" in cost:
+        lines.append(f"Backprop: {cost['pytorch eager']:.2f} times PyTorch eager's images/s.")
+    return "\n".join(lines)
+
+
+def _torch_version() -> dict:
+    try:
+        import torch
+    except ImportError:
+        return {}
+    return {"torch": torch.__version__}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Decoupled neural interfaces with synthetic gradients, in pure NumPy.
+
+Read the package from the bottom up; nothing imports from what stands below it in this list:
+
+    checks                  wrong arrays refused with what was expected and what came
+    layers, losses          forward and backward, by hand
+    optimizers              gradients into updates
+    gradcheck               finite differences against every backward pass
+    module                  a stack of layers trained as a unit
+    synthetic               synthetic-gradient models M_i and how they are fitted
+    network, mlp            modules + SG models + loss; the multilayer perceptron
+    data                    data sets: known ones, loading, download
+    training                schedules, the epoch loop, divergence, checkpoints
+    settings, methods       what a run is made of; every contender by name
+    benchmark, plots        the comparison, as a table, JSON and pictures
+    cli                     the command line
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The comparison: contenders side by side, figures with medians and spreads, table and JSON."""

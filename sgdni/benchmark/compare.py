@@ -1,0 +1,94 @@
+"""Train several contenders side by side: same weights, same minibatches, taking turns by epoch.
+
+Turns, because machines drift: a contender that runs its epochs minutes after another may meet
+another machine. Speeds are therefore compared as ratios within one turn (A B C A B C ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from sgdni.benchmark.machine import blas_threads
+from sgdni.data import Dataset
+from sgdni.methods import build_trainer
+from sgdni.settings import Settings
+from sgdni.training import DivergenceError, EpochRecord
+
+
+class Contender(Protocol):
+    """What is compared: anything that trains an epoch and keeps a history. A Trainer is one."""
+
+    history: list[EpochRecord]
+
+    def epoch(self) -> EpochRecord: ...
+
+
+#: Builds a contender from settings (with their seed) and data.
+Build = Callable[[Settings, Dataset], Contender]
+
+
+@dataclass
+class Runs:
+    """All repeats of one contender.
+
+    histories : one list of EpochRecord for each repeat.
+    failure : why a repeat broke off, or None.
+    """
+
+    name: str
+    workers: int = 1
+    histories: list[list[EpochRecord]] = field(default_factory=list)
+    failure: str | None = None
+
+
+def builders(methods: Sequence[str]) -> dict[str, Build]:
+    """Return how to build each of the package's own methods, by name."""
+    def bind(name: str) -> Build:
+        return lambda settings, data: build_trainer(name, settings, data)
+    return {name: bind(name) for name in methods}
+
+
+def compare(contenders: dict[str, Build], data: Dataset, settings: Settings, *, epochs: int,
+            repeats: int, threads: int = 1,
+            on_turn: Callable[[str], None] | None = None,
+            on_repeat: Callable[[dict[str, Runs]], None] | None = None) -> dict[str, Runs]:
+    """Train every contender for `epochs`, `repeats` times with seeds seed, seed + 1, ...
+
+    A contender that diverges drops out of that repeat with what it had; the others go on.
+
+    Parameters
+    ----------
+    contenders : dict of str to Build
+    data, settings : as for `build_trainer`
+    threads : BLAS threads for everyone
+    on_turn : called with a contender's name before each of its epochs
+    on_repeat : called after each repeat with all runs so far, to save them
+
+    Returns
+    -------
+    dict of str to Runs
+    """
+    runs = {name: Runs(name) for name in contenders}
+    for repeat in range(repeats):
+        seeded = replace(settings, seed=settings.seed + repeat)
+        trainers = {name: build(seeded, data) for name, build in contenders.items()}
+        for name, trainer in trainers.items():
+            runs[name].histories.append(trainer.history)
+        out: set[str] = set()
+        for _ in range(epochs):
+            for name, trainer in trainers.items():
+                if on_turn is not None:
+                    on_turn(name)
+                if name in out:
+                    continue
+                with blas_threads(threads):
+                    try:
+                        trainer.epoch()
+                    except DivergenceError as error:
+                        out.add(name)
+                        runs[name].failure = f"seed {seeded.seed}: {error}"
+        if on_repeat is not None:
+            on_repeat(runs)
+    return runs

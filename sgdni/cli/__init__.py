@@ -1,0 +1,39 @@
+"""The command line: ``sgdni data``, ``sgdni train``, ``sgdni benchmark``. One file a command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import sgdni
+from sgdni.cli import benchmark, data, train
+from sgdni.training import DivergenceError
+
+COMMANDS = (data, train, benchmark)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0, or 1 for a diverged run, 2 for a user's error, 130 for Ctrl-C."""
+    parser = argparse.ArgumentParser(
+        prog="sgdni",
+        description="Decoupled neural interfaces with synthetic gradients, in pure NumPy.",
+        epilog="Start with: sgdni benchmark",
+    )
+    parser.add_argument("--version", action="version", version=f"sgdni {sgdni.__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except DivergenceError as error:
+        print(f"sgdni: {error}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError, ImportError) as error:
+        print(f"sgdni: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("sgdni: interrupted", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,100 @@
+"""``sgdni benchmark``: backpropagation against SG-DNI, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sgdni import plots
+from sgdni.benchmark import peers
+from sgdni.benchmark.compare import Runs, builders, compare
+from sgdni.benchmark.results import summarise, write
+from sgdni.benchmark.table import render
+from sgdni.cli import options
+from sgdni.data import load
+from sgdni.methods import METHODS, lookup
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``benchmark`` command."""
+    parser = subparsers.add_parser(
+        "benchmark",
+        help="train by backpropagation and by synthetic gradients, side by side",
+        description="Train the same network by several methods, taking turns epoch by epoch from "
+        "the same weights on the same minibatches; print a table, draw accuracy and SG error, and "
+        "write results.json.",
+        epilog="methods: " + "; ".join(f"{k}: {m.summary}" for k, m in METHODS.items()),
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--data", default="mnist-5k", metavar="NAME",
+                        help="data set (default: mnist-5k; see `sgdni data`)")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), metavar="NAME",
+                        help=f"contenders (default: all of {' '.join(METHODS)})")
+    parser.add_argument("--peers", action="store_true", default=False,
+                        help="add PyTorch eager and scikit-learn's MLPClassifier where installed")
+    parser.add_argument("--epochs", type=int, default=15, metavar="N", help="(default: 15)")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N",
+                        help="seeds: S, S + 1, ... (default: 3)")
+    parser.add_argument("--target", type=float, default=None, metavar="A",
+                        help="test accuracy in (0, 1] whose time is reported (default: the data "
+                        "set's own)")
+    parser.add_argument("--blas-threads", type=int, default=1, metavar="N",
+                        help="threads for the matrix products, for everyone (default: 1)")
+    parser.add_argument("--validate", type=int, default=None, metavar="N",
+                        help="set N training images aside and test on those: for choosing "
+                        "settings without looking at the test set")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR",
+                        help="where pictures and results.json go (default: a new folder under "
+                        "results/)")
+    options.add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare as the parsed arguments ask for."""
+    import numpy as np
+
+    for name in ("epochs", "repeats", "blas_threads"):
+        if getattr(args, name) < 1:
+            raise ValueError(
+                f"{options.flag(name)}: expected at least 1, got {getattr(args, name)}"
+            )
+    if args.target is not None and not 0 < args.target <= 1:
+        raise ValueError(f"--target: expected a share in (0, 1], got {args.target}")
+    for name in args.methods:
+        lookup(name)
+    settings, data = options.settings(args), load(args.data)
+    if args.validate is not None:
+        data = data.validation_split(args.validate, np.random.default_rng(0))
+    target = data.target_accuracy if args.target is None else args.target
+    contenders = builders(args.methods)
+    if args.peers:
+        found, missing = peers.available()
+        contenders |= found
+        for name in missing:
+            print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
+    out = args.out or Path("results") / time.strftime("benchmark-%Y%m%d-%H%M%S")
+    out.mkdir(parents=True, exist_ok=True)
+
+    def results_of(runs: dict[str, Runs]) -> dict:
+        return summarise(runs, data, settings, epochs=args.epochs, threads=args.blas_threads,
+                         target=target)
+
+    turns = args.repeats * args.epochs * len(contenders)
+    with tqdm(total=turns, unit="epoch", disable=None, leave=False) as bar:
+        def on_turn(name: str) -> None:
+            bar.set_description(name, refresh=False)
+            bar.update()
+        runs = compare(
+            contenders, data, settings, epochs=args.epochs, repeats=args.repeats,
+            threads=args.blas_threads, on_turn=on_turn,
+            # Written after every repeat, so an interruption keeps the finished ones.
+            on_repeat=lambda runs: write(results_of(runs), out),
+        )
+    results = results_of(runs)
+    written = [write(results, out), *plots.comparison(results, out)]
+    print(render(results))
+    print("\nWritten: " + "  ".join(str(path) for path in written))

@@ -1,0 +1,72 @@
+"""``sgdni data``: list the data sets; ``sgdni data download``: fetch one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sgdni.data.catalogue import CATALOGUE, EmbeddedEntry
+from sgdni.data.download import download
+
+_EPILOG = """\
+where data sets are looked for:
+  mnist-5k   comes with sgdni
+  mnist      $SGDNI_DATA/mnist/ if SGDNI_DATA is set, then the user's cache folder
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``data`` command to the ``sgdni`` parser; it sets ``run`` in the parsed arguments."""
+    parser = subparsers.add_parser(
+        "data",
+        help="list the data sets, or download one",
+        description="List the data sets: how large they are, and where they lie or how to get "
+        "them. Files are verified when they are loaded, not here.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run, data_command=None)
+    commands = parser.add_subparsers(dest="data_command", metavar="download", title="commands")
+    fetch = commands.add_parser(
+        "download",
+        help="fetch a data set that does not come with sgdni",
+        description="Fetch a data set and verify it. Good files that are there already are kept.",
+    )
+    fetch.add_argument("name", metavar="NAME", help="the data set, for example mnist")
+    fetch.add_argument(
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        help="put the files into DIR/NAME/; sgdni finds them there if SGDNI_DATA is DIR "
+        "(default: $SGDNI_DATA if set, else the user's cache folder)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the parsed arguments ask for and return 0; errors are raised as DataError."""
+    if args.data_command == "download":
+        _download(args.name, args.folder)
+    else:
+        _list()
+    return 0
+
+
+def _download(name: str, folder: Path | None) -> None:
+    target = download(name, folder)
+    print(f"{name}: complete and verified in {target}")
+    if folder is not None:
+        print(f"To use it, set SGDNI_DATA to {target.parent.resolve()}")
+
+
+def _list() -> None:
+    row = "{:<10} {:>7} {:>7} {:>8}  {}".format
+    print(row("name", "train", "test", "classes", "where"))
+    for entry in CATALOGUE:
+        n_train, n_test = entry.shapes["x_train"][0], entry.shapes["x_test"][0]
+        print(row(entry.name, n_train, n_test, entry.n_classes, entry.find() or _advice(entry)))
+
+
+def _advice(entry: object) -> str:
+    if isinstance(entry, EmbeddedEntry):
+        return "not found: reinstall sgdni"
+    return f"not here: run `sgdni data download {entry.name}`"

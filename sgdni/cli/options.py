@@ -1,0 +1,64 @@
+"""Options that `train` and `benchmark` share, and the Settings they make."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+from sgdni.settings import Settings
+
+_DEFAULT = {field.name: field.default for field in fields(Settings)}
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add one option for each field of Settings.
+
+    Options that were not given leave no trace in the namespace, so `settings` can tell them from
+    those that were.
+    """
+    net = parser.add_argument_group("network")
+    _add(net, "hidden", "widths of the hidden layers", type=int, nargs="+", metavar="N")
+    _add(net, "cuts", "hidden layers after which an interface stands (default: after each)",
+         type=int, nargs="+", metavar="I")
+    _add(net, "activation", "relu, tanh or sigmoid")
+    net.add_argument("--batch-norm", action=argparse.BooleanOptionalAction,
+                     default=argparse.SUPPRESS, help="normalise before each nonlinearity "
+                     "(default: yes; synthetic gradients through relu need it)")
+    _add(net, "dtype", "float32 or float64")
+    learning = parser.add_argument_group("learning")
+    _add(learning, "optimizer", "sgd or adam, for every module")
+    _add(learning, "lr", "learning rate of the modules", type=float)
+    _add(learning, "momentum", "of sgd", type=float)
+    _add(learning, "weight_decay", "L2 penalty", type=float)
+    _add(learning, "batch_size", "images in a minibatch", type=int, metavar="B")
+    _add(learning, "seed", "of weights, order of minibatches, stochastic updates", type=int)
+    sg = parser.add_argument_group("synthetic gradients")
+    _add(sg, "fit_every", "fit the SG models on every k-th step", type=int, metavar="K")
+    _add(sg, "sg_lr", "learning rate of Adam-fitted SG models", type=float)
+    _add(sg, "forget", "forgetting factor of least squares", type=float)
+    _add(sg, "ridge", "ridge of least squares, relative", type=float)
+    _add(sg, "solve_every", "fits between two least-squares solutions", type=int, metavar="K")
+
+
+def given(args: argparse.Namespace) -> dict:
+    """Return the settings that were given on the command line."""
+    return {k: v for k, v in vars(args).items() if k in _DEFAULT}
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """Return the Settings of a command line. Raises ValueError for values out of range."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in given(args).items()}
+    return Settings(**values)
+
+
+def flag(name: str) -> str:
+    """Return the option's spelling: ``batch_size`` is ``--batch-size``."""
+    return "--" + name.replace("_", "-")
+
+
+def _add(group, name: str, text: str, **kind) -> None:
+    default = _DEFAULT[name]
+    if default is not None:
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+        text = f"{text} (default: {shown})"
+    group.add_argument(flag(name), default=argparse.SUPPRESS, help=text, **kind)

@@ -1,0 +1,119 @@
+"""``sgdni train``: one method, a live progress line, checkpoints and resuming."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sgdni.benchmark.machine import blas_threads
+from sgdni.cli import options
+from sgdni.data import load
+from sgdni.methods import METHODS, build_trainer
+from sgdni.settings import Settings
+from sgdni.training import EpochRecord, StepResult, Trainer
+from sgdni.training.checkpoint import CheckpointError, read_settings, restore, save
+
+DEFAULTS = {"method": "cdni-ls", "data": "mnist-5k", "blas_threads": 1}
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``train`` command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train one network by one method",
+        description="Train one network by one method; one line an epoch.",
+        epilog="methods: " + "; ".join(f"{k}: {m.summary}" for k, m in METHODS.items()),
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--method", choices=METHODS, help="how to learn (default: cdni-ls)")
+    parser.add_argument("--data", metavar="NAME", help="data set (default: mnist-5k)")
+    parser.add_argument("--epochs", type=int, default=10, metavar="N",
+                        help="train until this many epochs are done")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE",
+                        help="save here after every epoch (default: where --resume read)")
+    parser.add_argument("--resume", type=Path, metavar="FILE",
+                        help="go on from this checkpoint, with the method, data and settings it "
+                        "was made with")
+    parser.add_argument("--history", type=Path, metavar="FILE",
+                        help="write the records of all epochs here as JSON")
+    parser.add_argument("--blas-threads", type=int, metavar="N",
+                        help="threads for the matrix products (default: 1)")
+    options.add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train as the parsed arguments ask for."""
+    if args.epochs < 1:
+        raise ValueError(f"--epochs: expected at least 1, got {args.epochs}")
+    resume = getattr(args, "resume", None)
+    checkpoint = getattr(args, "checkpoint", resume)
+    history = getattr(args, "history", None)
+    for path in (checkpoint, history):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ValueError(f"{path}: the folder {path.absolute().parent} does not exist")
+    job = _resumed_job(resume, args) if resume else _new_job(args)
+    trainer = build_trainer(job["method"], Settings.from_dict(job["settings"]), load(job["data"]))
+    if resume:
+        restore(resume, trainer)
+        print(f"{resume}: {len(trainer.history)} epochs done")
+    print(f"{job['method']} on {job['data']}, {trainer.steps_per_epoch} steps an epoch")
+    try:
+        with blas_threads(job["blas_threads"]):
+            while len(trainer.history) < args.epochs:
+                print(_line(_epoch(trainer, args.epochs)))
+                if checkpoint is not None:
+                    save(checkpoint, trainer, job)
+    except KeyboardInterrupt:
+        done = len(trainer.history)
+        kept = f"; go on with --resume {checkpoint}" if checkpoint and done else ""
+        print(f"\nstopped after {done} epochs{kept}", file=sys.stderr)
+        raise
+    finally:
+        if history is not None:
+            records = [record.to_dict() for record in trainer.history]
+            history.write_text(json.dumps({**job, "history": records}, indent=1) + "\n")
+
+
+def _new_job(args: argparse.Namespace) -> dict:
+    chosen = {name: getattr(args, name, default) for name, default in DEFAULTS.items()}
+    return {**chosen, "settings": options.settings(args).to_dict()}
+
+
+def _resumed_job(path: Path, args: argparse.Namespace) -> dict:
+    """Return the checkpoint's job, refusing options that would be read and ignored."""
+    clash = [name for name in (*DEFAULTS, *options.given(args)) if hasattr(args, name)]
+    if clash:
+        raise ValueError(
+            f"--resume keeps the checkpoint's own settings; leave out "
+            f"{', '.join(options.flag(name) for name in clash)}"
+        )
+    job = read_settings(path)
+    if not isinstance(job, dict) or job.keys() != {*DEFAULTS, "settings"}:
+        raise CheckpointError(f"{path}: not made by sgdni train; nothing was restored")
+    return job
+
+
+def _epoch(trainer: Trainer, epochs: int) -> EpochRecord:
+    title = f"epoch {len(trainer.history) + 1}/{epochs}"
+    with tqdm(total=trainer.steps_per_epoch, desc=title, unit="step", leave=False,
+              disable=None) as bar:
+        def show(result: StepResult) -> None:
+            bar.set_postfix(loss=f"{result.loss:.3f}", refresh=False)
+            bar.update()
+        return trainer.epoch(show)
+
+
+def _line(r: EpochRecord) -> str:
+    text = (
+        f"epoch {r.epoch:3d}  train loss {r.train_loss:.4f}  "
+        f"test accuracy {100 * r.test_accuracy:.2f}%  {r.train_seconds:.2f} s"
+    )
+    if r.sg_relative_error:
+        text += "  SG error " + " ".join(f"{e:.2f}" for e in r.sg_relative_error)
+    return text

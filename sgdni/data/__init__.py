@@ -1,0 +1,16 @@
+"""Data sets: what they are (`Dataset`), which ones are known, and how they get here (`load`).
+
+    >>> from sgdni.data import load
+    >>> data = load("mnist-5k")
+    >>> data.x_train.shape, data.x_train.dtype
+    ((4000, 784), dtype('uint8'))
+
+`mnist-5k` comes with the library; `mnist` is fetched once with ``sgdni data download mnist`` (in
+Python: `sgdni.data.download.download`, imported only by those who need it).
+"""
+
+from sgdni.data.catalogue import CATALOGUE, load, lookup
+from sgdni.data.dataset import Dataset, scale_pixels
+from sgdni.data.idx import DataError
+
+__all__ = ["CATALOGUE", "DataError", "Dataset", "load", "lookup", "scale_pixels"]

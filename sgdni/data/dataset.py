@@ -1,0 +1,174 @@
+"""A data set in memory: training and test examples, checked once, when it is made.
+
+Images stay as they are stored, usually one byte a pixel. They become floats a minibatch at a time,
+by `scale_pixels`: 60,000 images take 47 MB as bytes and 376 MB as float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sgdni.checks import check_batch, check_finite, check_labels, check_range
+
+
+def scale_pixels(
+    x: np.ndarray, dtype: np.typing.DTypeLike = np.float32, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Turn stored images into network input; the one place in the package where pixels are scaled.
+
+    Bytes 0..255 become 0..1; floats are only cast, since they are taken to be scaled already.
+
+    Parameters
+    ----------
+    x : array, any shape, uint8 or floating
+        Images, usually the rows of one minibatch, (B, n_0). Left as it is.
+    dtype : floating dtype
+        Type of the result.
+    out : array of x's shape and of type `dtype`, optional
+        Buffer to write to and to return. Without it a new array is made.
+
+    Returns
+    -------
+    array of x's shape
+        `out`, or a new array; never one that shares memory with `x`.
+
+    Raises
+    ------
+    ValueError
+        If `x` is neither uint8 nor floating, `dtype` is not floating, or `out` does not fit.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f":
+        raise ValueError(f"dtype: expected a floating type, got {dtype}")
+    if x.dtype != np.uint8 and x.dtype.kind != "f":
+        raise ValueError(f"x: expected uint8 or floating values, got {x.dtype}")
+    if out is None:
+        out = np.empty(x.shape, dtype)
+    elif out.shape != x.shape or out.dtype != dtype:
+        raise ValueError(
+            f"out: expected shape {x.shape} and type {dtype}, got {out.shape} and {out.dtype}"
+        )
+    if x.dtype == np.uint8:
+        return np.divide(x, dtype.type(255), out=out, dtype=dtype)
+    np.copyto(out, x, casting="same_kind")
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled examples, split into a training and a test part.
+
+    The arrays are kept as read-only views, so that nobody who trains on them can change what the
+    next one sees. They are not copied: whoever made them should not write to them either.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in tables and plots.
+    x_train, x_test : arrays (N, n_0) and (N', n_0), both uint8 or both of one floating type
+        Examples, one a row.
+    y_train, y_test : integer arrays (N,) and (N',)
+        Class of each example, 0 .. n_classes - 1; kept as int64.
+    n_classes : int
+        Number of classes, at least 2.
+    target_accuracy : float or None
+        Share of test examples classified correctly, in (0, 1], that time-to-accuracy is reported
+        for; None if there is no such goal.
+
+    Raises
+    ------
+    ValueError
+        If anything above does not hold or a float is not finite; the message says what was
+        expected and what was found.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    n_classes: int
+    target_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        check_range("n_classes", self.n_classes, 2, np.inf)
+        if self.target_accuracy is not None:
+            check_range("target_accuracy", self.target_accuracy, 0, 1, open_low=True)
+        _check_examples("x_train", self.x_train)
+        _check_examples("x_test", self.x_test)
+        check_labels("y_train", self.y_train, len(self.x_train), self.n_classes)
+        check_labels("y_test", self.y_test, len(self.x_test), self.n_classes)
+        if self.x_test.shape[1] != self.x_train.shape[1]:
+            raise ValueError(
+                f"x_test: expected {self.x_train.shape[1]} columns as in x_train, "
+                f"got {self.x_test.shape[1]}"
+            )
+        # Bytes are divided by 255 and floats are not, so the two parts must be of one type.
+        if self.x_test.dtype != self.x_train.dtype:
+            raise ValueError(
+                f"x_test: expected type {self.x_train.dtype} as in x_train, got {self.x_test.dtype}"
+            )
+        for field in ("x_train", "x_test"):
+            object.__setattr__(self, field, _read_only(getattr(self, field)))
+        for field in ("y_train", "y_test"):
+            labels = getattr(self, field).astype(np.int64, copy=False)
+            object.__setattr__(self, field, _read_only(labels))
+
+    @property
+    def n_features(self) -> int:
+        """Number of values in one example, n_0."""
+        return self.x_train.shape[1]
+
+    def validation_split(self, n: int, rng: np.random.Generator) -> Dataset:
+        """Set training examples aside, to choose hyperparameters without touching the test set.
+
+        The training rows are shuffled first: they may be stored sorted by class, and their last n
+        would then all be of one class.
+
+        Parameters
+        ----------
+        n : int
+            How many examples to set aside, 1 .. N - 1.
+        rng : numpy.random.Generator
+            Shuffles the rows; the same seed gives the same split.
+
+        Returns
+        -------
+        Dataset
+            Its training part has N - n of this one's training rows, and its *test part is the
+            other n training rows*. The test rows of this data set are in neither.
+
+        Raises
+        ------
+        ValueError
+            If `n` is out of range.
+        """
+        size = len(self.x_train)
+        if not 1 <= n < size:
+            raise ValueError(f"n: expected 1 to {size - 1} of {size} training rows, got {n}")
+        order = rng.permutation(size)
+        kept, held_out = order[:-n], order[-n:]
+        return replace(
+            self,
+            name=f"{self.name}-validation",
+            x_train=self.x_train[kept],
+            y_train=self.y_train[kept],
+            x_test=self.x_train[held_out],
+            y_test=self.y_train[held_out],
+        )
+
+
+def _check_examples(field: str, x: np.ndarray) -> None:
+    check_batch(field, x, width=None, dtype=None)
+    if x.dtype != np.uint8 and x.dtype.kind != "f":
+        raise ValueError(f"{field}: expected uint8 or floating values, got {x.dtype}")
+    if x.dtype.kind == "f":
+        check_finite(field, x)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view

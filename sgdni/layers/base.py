@@ -1,0 +1,61 @@
+"""What a layer is: a function of a batch, its parameters, and an exact vector-Jacobian product.
+
+A layer remembers its latest forward pass and nothing more. That is enough for every schedule in
+this package, because a module handles one minibatch at a time: forward and, at once, backward.
+
+Write a layer of your own by subclassing :class:`Layer`, and check it with
+:func:`sgdni.gradcheck.check_layer` or ``pytest tests/test_gradients.py --layer mymodule:MyLayer``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Layer:
+    """A differentiable map from (B, n_in) to (B, n_out).
+
+    Attributes
+    ----------
+    params : dict of str to ndarray
+        Trained arrays, changed in place by the optimiser.
+    grads : dict of str to ndarray
+        Same keys and shapes: the gradient of ``sum(y * dy)`` with respect to each parameter,
+        **summed** over the batch (the exact vector-Jacobian product). The one division by B
+        happens in :meth:`sgdni.module.Module.update`.
+    buffers : dict of str to ndarray
+        Arrays that are part of the model but not trained (running statistics).
+
+    Notes
+    -----
+    The arrays that `forward` and `backward` return belong to the layer and are overwritten by its
+    next call. Whoever keeps one, or sends it to another worker, keeps or sends a copy.
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, np.ndarray] = {}
+        self.grads: dict[str, np.ndarray] = {}
+        self.buffers: dict[str, np.ndarray] = {}
+        self._work: dict[str, np.ndarray] = {}
+
+    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
+        """Return y (B, n_out) for x (B, n_in), remembering what `backward` needs."""
+        raise NotImplementedError
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Return dx (B, n_in) for the cotangent dy (B, n_out), and fill `grads`."""
+        raise NotImplementedError
+
+    def backward_params(self, dy: np.ndarray) -> None:
+        """Fill `grads` only: the lowest layer of a network has nobody below who wants dx.
+
+        A layer whose dx costs a matrix product overrides this to save it.
+        """
+        self.backward(dy)
+
+    def scratch(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an uninitialised work array, the same one each time while `shape` is the same."""
+        array = self._work.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._work[name] = np.empty(shape, dtype)
+        return array

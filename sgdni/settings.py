@@ -1,0 +1,82 @@
+"""Everything that defines a run besides the method and the data, in one frozen record."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from sgdni.checks import check_range
+from sgdni.mlp import ACTIVATIONS
+from sgdni.optimizers import SGD, Adam, Optimizer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes, hyperparameters and seed of a run. JSON-ready through `to_dict`.
+
+    Parameters
+    ----------
+    hidden : widths of the hidden layers
+    cuts : hidden layers after which an interface stands, or None for all of them
+    activation : "relu", "tanh" or "sigmoid"
+    batch_norm : normalise before each nonlinearity
+    optimizer, lr, momentum, weight_decay : of every module ("sgd" or "adam"; momentum for sgd)
+    batch_size : B
+    fit_every : SG models are fitted on every k-th step
+    sg_lr : learning rate of Adam-fitted SG models
+    forget, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
+    seed : of weights, minibatch order and stochastic updates
+    dtype : "float32" or "float64"
+
+    Raises
+    ------
+    ValueError
+        For a value out of range, naming it.
+    """
+
+    hidden: tuple[int, ...] = (256, 256, 256)
+    cuts: tuple[int, ...] | None = None
+    activation: str = "relu"
+    batch_norm: bool = True
+    optimizer: str = "sgd"
+    lr: float = 0.03
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    batch_size: int = 128
+    fit_every: int = 1
+    sg_lr: float = 1e-3
+    forget: float = 0.98
+    ridge: float = 1e-3
+    solve_every: int = 16
+    seed: int = 0
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden):
+            raise ValueError(f"hidden: expected widths of at least 1, got {list(self.hidden)}")
+        for name, known in (("activation", list(ACTIVATIONS)), ("optimizer", ["sgd", "adam"]),
+                            ("dtype", ["float32", "float64"])):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
+                )
+        check_range("seed", self.seed, 0, np.inf)
+
+    def make_optimizer(self) -> Optimizer:
+        """Return a fresh optimiser for one module."""
+        if self.optimizer == "adam":
+            return Adam(self.lr, weight_decay=self.weight_decay)
+        return SGD(self.lr, self.momentum, self.weight_decay)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Settings:
+        """Rebuild from `to_dict`, possibly after a trip through JSON."""
+        known = {field.name for field in fields(cls)}
+        if values.keys() != known:
+            raise ValueError(f"settings: expected the keys {sorted(known)}, got {sorted(values)}")
+        lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+        return cls(**{**values, **lists})

@@ -1,0 +1,29 @@
+"""Locked backpropagation: the schedule that synthetic gradients are measured against.
+
+No module updates before all modules above have run forward (update lock) and backward (backward
+lock). Where the network is cut makes no difference here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sgdni.training.schedule import Schedule, StepResult
+
+
+class Backprop(Schedule):
+    """All modules forward, then all backward, then all update."""
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
+        modules = self.network.modules
+        h = x
+        for i, module in enumerate(modules, start=1):
+            h = module.forward(h)
+            self.guard.check(i, "activations", h)
+        result, delta = self.judge(h, y)
+        for i in range(len(modules), 0, -1):
+            self.guard.check(i, "gradients", delta)
+            delta = modules[i - 1].backward(delta, input_gradient=i > 1)
+        for module in modules:
+            module.update()
+        return result

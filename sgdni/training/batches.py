@@ -1,0 +1,24 @@
+"""Minibatches: shuffled rows of the training set, scaled to floats a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sgdni.data import scale_pixels
+
+
+def minibatches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator,
+                dtype: np.dtype = np.float32) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (x (B, n_0) of `dtype`, y (B,)) once over the data in random order.
+
+    The rows left over when B does not divide their number sit out this time; the next shuffle
+    takes others. So every step has the same B. The yielded x is one buffer, overwritten by the
+    next: whoever keeps it copies it.
+    """
+    order = rng.permutation(len(x))
+    out = np.empty((batch_size, x.shape[1]), dtype)
+    for start in range(0, len(x) - batch_size + 1, batch_size):
+        rows = order[start : start + batch_size]
+        yield scale_pixels(x[rows], dtype, out=out), y[rows]

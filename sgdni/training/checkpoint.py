@@ -1,0 +1,120 @@
+"""Save a run and go on with it later exactly: training resumed equals training uninterrupted.
+
+A checkpoint is a zip of plain arrays (``.npz``) and one JSON text with the settings, the random
+generators' states and the history. Nothing in it is pickled, so opening one runs no code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from sgdni.training.history import EpochRecord
+from sgdni.training.trainer import Trainer
+
+FORMAT = "sgdni checkpoint 1"
+META = "meta.json"
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint, is damaged, or belongs to another network."""
+
+
+def save(path: str | Path, trainer: Trainer, settings: dict) -> None:
+    """Write the trainer's whole state to `path`, all or nothing.
+
+    The file is written beside `path` under another name and renamed when complete, so an
+    interruption leaves the former checkpoint as it was. `settings` is any JSON-ready dict; it
+    comes back from `read_settings`.
+    """
+    path = Path(path)
+    meta = {
+        "format": FORMAT,
+        "settings": settings,
+        "generators": {k: g.bit_generator.state for k, g in trainer.generators.items()},
+        "history": [record.to_dict() for record in trainer.history],
+    }
+    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **{META: text}, **trainer.schedule.state())
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def restore(path: str | Path, trainer: Trainer) -> None:
+    """Put a saved state into a trainer built with the same settings.
+
+    Raises
+    ------
+    CheckpointError
+        For a damaged or foreign file, or one from another network (naming what differs). The
+        trainer is left as it was.
+    """
+    arrays, meta = _read(path)
+    live = trainer.schedule.state()
+    problems = sorted(
+        [f"{name} is missing" for name in live.keys() - arrays.keys()]
+        + [f"{name} is unknown" for name in arrays.keys() - live.keys()]
+        + [
+            f"{name}: expected {a.shape} {a.dtype}, got {arrays[name].shape} {arrays[name].dtype}"
+            for name, a in live.items()
+            if name in arrays and (arrays[name].shape, arrays[name].dtype) != (a.shape, a.dtype)
+        ]
+        + [f"generator {name} is missing" for name in trainer.generators.keys()
+           - meta["generators"].keys()]
+    )
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(
+            f"{path}: made with other settings: {'; '.join(problems[:3])}{more}"
+        )
+    for name, array in live.items():
+        array[...] = arrays[name]
+    for name, generator in trainer.generators.items():
+        generator.bit_generator.state = meta["generators"][name]
+    trainer.history[:] = [EpochRecord.from_dict(record) for record in meta["history"]]
+
+
+def read_settings(path: str | Path) -> dict:
+    """Return the settings a checkpoint was saved with. Raises CheckpointError."""
+    return _read(path)[1]["settings"]
+
+
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        # np.load checks each member's CRC as it is read, so damage anywhere shows here.
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop(META).tobytes())
+        if meta["format"] != FORMAT:
+            raise CheckpointError(f"{path}: expected {FORMAT!r}, got {meta['format']!r}")
+    except CheckpointError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError,
+            AttributeError, OSError, IndexError) as error:
+        raise CheckpointError(
+            f"{path}: not a checkpoint of sgdni, or a damaged one ({error}); nothing was restored"
+        ) from error
+    return arrays, meta
+
+
+def _umask() -> int:
+    """Return the process's file mode mask (which can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

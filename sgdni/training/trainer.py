@@ -1,0 +1,116 @@
+"""The one loop over epochs: train, evaluate, record. Every schedule runs in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from sgdni.checks import check_range
+from sgdni.data import Dataset
+from sgdni.training.batches import minibatches
+from sgdni.training.divergence import DivergenceError
+from sgdni.training.evaluation import evaluate
+from sgdni.training.history import EpochRecord
+from sgdni.training.quality import measure
+from sgdni.training.schedule import Schedule, StepResult
+
+
+class Trainer:
+    """Feeds a schedule with minibatches of a data set, epoch by epoch.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    data : Dataset
+    batch_size : int
+        At least 2 and at most the number of training examples.
+    rng : numpy.random.Generator
+        Shuffles the training set; nothing else draws from it, so two trainers whose generators
+        start alike see the same minibatches in the same order, whatever their schedules.
+    dtype : float32 or float64
+    probe_batches : int
+        Minibatches (the first of the training set) on which the SG models are measured after
+        each epoch, outside the timed part.
+
+    Attributes
+    ----------
+    history : list of EpochRecord
+    """
+
+    def __init__(self, schedule: Schedule, data: Dataset, *, batch_size: int,
+                 rng: np.random.Generator, dtype: np.dtype = np.float32,
+                 probe_batches: int = 8) -> None:
+        check_range("batch_size", batch_size, 2, len(data.x_train))
+        self.schedule, self.data, self.batch_size, self.rng = schedule, data, batch_size, rng
+        self.dtype, self.probe_batches = np.dtype(dtype), probe_batches
+        self.history: list[EpochRecord] = []
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.data.x_train) // self.batch_size
+
+    def epoch(self, on_step: Callable[[StepResult], None] | None = None) -> EpochRecord:
+        """Train for one epoch, evaluate, and append the record to `history`.
+
+        `on_step` is called with each step's result, for progress displays.
+
+        Raises
+        ------
+        DivergenceError
+            Naming epoch, step and module, with the history so far.
+        """
+        results: list[StepResult] = []
+        batches = minibatches(
+            self.data.x_train, self.data.y_train, self.batch_size, self.rng, self.dtype
+        )
+        started = time.perf_counter()
+        try:
+            # The guard reports what these warnings would, with the place.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                for result in self.schedule.run(batches):
+                    results.append(result)
+                    if on_step is not None:
+                        on_step(result)
+        except DivergenceError as error:
+            error.epoch, error.step = len(self.history) + 1, len(results) + 1
+            error.history = list(self.history)
+            raise
+        seconds = time.perf_counter() - started
+        record = self._record(results, seconds)
+        self.history.append(record)
+        return record
+
+    def _record(self, results: list[StepResult], seconds: float) -> EpochRecord:
+        network = self.schedule.network
+        test_loss, test_accuracy = evaluate(
+            network, self.data.x_test, self.data.y_test, self.dtype
+        )
+        qualities = measure(network, self._probe()) if network.synthetic else []
+        before = self.history[-1].total_seconds if self.history else 0.0
+        return EpochRecord(
+            epoch=len(self.history) + 1,
+            steps=len(results),
+            train_loss=float(np.mean([r.loss for r in results])),
+            train_accuracy=float(np.mean([r.accuracy for r in results])),
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            train_seconds=seconds,
+            total_seconds=before + seconds,
+            sg_relative_error=tuple(q.relative_error for q in qualities),
+            sg_cosine=tuple(q.cosine for q in qualities),
+            sg_target_error=tuple(q.target_error for q in qualities),
+        )
+
+    def _probe(self):
+        """Yield the same few minibatches each time, drawn evenly from the training set."""
+        x, y = self.data.x_train, self.data.y_train
+        size = min(self.batch_size * self.probe_batches, len(x))
+        rows = np.random.default_rng(0).choice(len(x), size, replace=False)
+        return minibatches(x[rows], y[rows], self.batch_size, np.random.default_rng(0), self.dtype)
+
+    @property
+    def generators(self) -> dict[str, np.random.Generator]:
+        """Every random generator training draws from, for checkpoints."""
+        return {"order": self.rng, **self.schedule.generators}
