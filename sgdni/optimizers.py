@@ -21,6 +21,9 @@ class Optimizer:
         Adds ``weight_decay * theta`` to the gradient of theta (an L2 penalty).
     """
 
+    #: What is remembered of each parameter, an array of its shape for each kind.
+    _kinds: tuple[str, ...] = ()
+
     def __init__(self, lr: float, weight_decay: float = 0.0) -> None:
         check_range("learning rate", lr, 0, np.inf, open_low=True, open_high=True)
         check_range("weight decay", weight_decay, 0, np.inf, open_high=True)
@@ -42,24 +45,35 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: bind it to parameters before the first step")
         self._begin()
         for name, p in self.params.items():
-            g = np.multiply(grads[name], scale, out=self._work[name])
+            state = [self.state[f"{kind}.{name}"] for kind in self._kinds]
             if self.weight_decay:
-                g += self.weight_decay * p
-            self._change(name, p, g)
+                g = np.multiply(p, self.weight_decay / scale, out=self._work[name])
+                g += grads[name]
+            else:
+                g = grads[name]
+            self._change(p, g, scale, self._work[name], *state)
 
     def _allocate(self) -> None:
-        """Fill `state` with zeros shaped like the parameters."""
+        """Fill `state` with zeros shaped like the parameters, one for each of `_kinds`."""
+        self.state = {
+            f"{kind}.{name}": np.zeros_like(p)
+            for kind in self._kinds for name, p in self.params.items()
+        }
 
     def _begin(self) -> None:
         """Run once at the start of each step."""
 
-    def _change(self, name: str, p: np.ndarray, g: np.ndarray) -> None:
-        """Change p in place from its scaled gradient g, which may be overwritten."""
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, work: np.ndarray,
+                *state: np.ndarray) -> None:
+        """Change p and its state in place from the gradient scale * g.
+
+        g is left alone unless it is `work`, an array of its shape to write to.
+        """
         raise NotImplementedError
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: v <- momentum v + g; theta <- theta - lr v.
+    """Stochastic gradient descent: v <- momentum v + lr g; theta <- theta - v.
 
     Parameters
     ----------
@@ -71,24 +85,22 @@ class SGD(Optimizer):
         super().__init__(lr, weight_decay)
         check_range("momentum", momentum, 0, 1, open_high=True)
         self.momentum = momentum
+        self._kinds = ("v",) if momentum else ()
 
-    def _allocate(self) -> None:
-        if self.momentum:
-            self.state = {f"v.{name}": np.zeros_like(p) for name, p in self.params.items()}
-
-    def _change(self, name: str, p: np.ndarray, g: np.ndarray) -> None:
-        if self.momentum:
-            v = self.state[f"v.{name}"]
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, work: np.ndarray,
+                v: np.ndarray | None = None) -> None:
+        change = np.multiply(g, self.lr * scale, out=work)
+        if v is not None:
             v *= self.momentum
-            v += g
-            np.multiply(v, self.lr, out=g)
-        else:
-            g *= self.lr
-        p -= g
+            v += change
+            change = v
+        p -= change
 
 
 class Adam(Optimizer):
     """Adam (Kingma, Ba 2015): steps by the running mean of g over the root of that of g^2.
+
+    lr m^ / (sqrt(v^) + eps), with m^ and v^ the bias-corrected running means.
 
     Parameters
     ----------
@@ -97,6 +109,8 @@ class Adam(Optimizer):
     eps : float
         Added to the root, as in the paper's algorithm 1.
     """
+
+    _kinds = ("m", "v")
 
     def __init__(self, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
                  weight_decay: float = 0.0) -> None:
@@ -107,32 +121,29 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def _allocate(self) -> None:
-        self.state = {"steps": np.zeros((), np.int64)}
-        for name, p in self.params.items():
-            self.state[f"m.{name}"] = np.zeros_like(p)
-            self.state[f"v.{name}"] = np.zeros_like(p)
-        self._root = {name: np.empty_like(p) for name, p in self.params.items()}
+        super()._allocate()
+        self.state["steps"] = np.zeros((), np.int64)
 
     def _begin(self) -> None:
         self.state["steps"] += 1
         t = int(self.state["steps"])
-        # Dividing m by 1 - beta1^t and v by 1 - beta2^t, folded into the step size and eps.
-        root = np.sqrt(1 - self.beta2**t)
-        self._rate = float(self.lr * root / (1 - self.beta1**t))
+        # The state holds plain forgotten sums. Their factors (1 - beta) and the paper's division
+        # by 1 - beta^t, which make means of them, are folded into the rate and eps.
+        root = np.sqrt((1 - self.beta2**t) / (1 - self.beta2))
+        self._rate = float(self.lr * root * (1 - self.beta1) / (1 - self.beta1**t))
         self._eps = float(self.eps * root)
 
-    def _change(self, name: str, p: np.ndarray, g: np.ndarray) -> None:
-        m, v, root = self.state[f"m.{name}"], self.state[f"v.{name}"], self._root[name]
-        # m <- beta1 m + (1 - beta1) g  and  v <- beta2 v + (1 - beta2) g^2
-        np.multiply(g, 1 - self.beta1, out=root)
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, work: np.ndarray,
+                m: np.ndarray, v: np.ndarray) -> None:
+        # m <- beta1 m + g  and  v <- beta2 v + g^2
+        np.multiply(g, scale, out=work)
         m *= self.beta1
-        m += root
-        g *= g
-        g *= 1 - self.beta2
+        m += work
+        work *= work
         v *= self.beta2
-        v += g
-        np.sqrt(v, out=root)
-        root += self._eps
-        np.divide(m, root, out=g)
-        g *= self._rate
-        p -= g
+        v += work
+        np.sqrt(v, out=work)
+        work += self._eps
+        np.divide(m, work, out=work)
+        work *= self._rate
+        p -= work

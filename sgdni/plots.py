@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's colours, told apart by colour-blind readers; a method keeps its colour everywhere.
 COLOURS = {
@@ -29,7 +30,7 @@ def accuracy(results: dict) -> Figure:
 
     Lines are medians over repeats, bands reach from the least to the largest.
     """
-    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
     by_epoch, by_second = figure.subplots(1, 2, sharey=True)
     finals = []
     for row in results["rows"]:
@@ -41,7 +42,8 @@ def accuracy(results: dict) -> Figure:
         _band(by_epoch, epochs, 100 * values, row["method"])
         _band(by_second, np.median(seconds, axis=0), 100 * values, row["method"])
     by_epoch.set(xlabel="epochs", ylabel="test accuracy (%)")
-    by_second.set(xlabel="seconds of training (median)")
+    by_epoch.xaxis.set_major_locator(MaxNLocator(integer=True))
+    by_second.set(xlabel="seconds of training (median)", xlim=(0, None))
     if finals:  # the interesting part is near the top; the first epochs may leave the picture
         low = max(0.0, min(finals) - 6)
         by_epoch.set_ylim(low, min(100.0, max(finals) + 0.15 * (max(finals) - low)))
@@ -50,7 +52,8 @@ def accuracy(results: dict) -> Figure:
         if target is not None:
             axes.axhline(100 * target, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
         _tidy(axes)
-    by_epoch.legend(loc="lower right", frameon=False)
+    figure.legend(*by_epoch.get_legend_handles_labels(), loc="outside lower center",
+                  ncols=len(results["rows"]), frameon=False)
     _title(figure, results)
     return figure
 
@@ -78,9 +81,9 @@ def sg_error(results: dict) -> Figure:
                 axes.plot(epochs, line, style, color=colour, linewidth=width, label=label)
         axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xlabel="epochs", title=row["method"])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _tidy(axes)
     panels[0].set(ylabel="relative squared error", ylim=(0, min(2.0, 1.08 * top)))
-    handles, labels = panels[0].get_legend_handles_labels()
     most = max(range(len(panels)), key=lambda k: len(panels[k].get_legend_handles_labels()[0]))
     handles, labels = panels[most].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
@@ -117,7 +120,7 @@ def _title(figure: Figure, results: dict) -> None:
     widths = "-".join(map(str, s["hidden"]))
     figure.suptitle(
         f"{results['data']['name']}, hidden layers {widths}, batch {s['batch_size']}, "
-        f"{s['repeats']} seeds", fontsize=11,
+        f"{s['repeats']} {'seeds' if s['repeats'] > 1 else 'seed'}", fontsize=11,
     )
 
 

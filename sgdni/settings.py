@@ -40,7 +40,7 @@ class Settings:
     activation: str = "relu"
     batch_norm: bool = True
     optimizer: str = "sgd"
-    lr: float = 0.03
+    lr: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 0.0
     batch_size: int = 128
@@ -48,7 +48,7 @@ class Settings:
     sg_lr: float = 1e-3
     forget: float = 0.98
     ridge: float = 1e-3
-    solve_every: int = 16
+    solve_every: int = 4
     seed: int = 0
     dtype: str = "float32"
 

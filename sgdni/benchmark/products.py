@@ -24,7 +24,7 @@ class Product:
     """A (rows, inner) times (inner, columns) product, done `per_step` times a step on average.
 
     transposed : which factor is a transposed view ("", "left" or "right"), for timing it alike.
-    solve : not a product but a linear system: a (rows, rows) matrix with `columns` right sides.
+    solve : a linear system instead: a (rows, rows) matrix with `columns` right-hand sides.
     """
 
     name: str
@@ -39,7 +39,8 @@ class Product:
     def operations(self) -> float:
         """Multiplications and additions of one step's share of it."""
         if self.solve:
-            once = 2 * self.rows**3 / 3 + 2 * self.rows**2 * self.columns
+            # Cholesky factor, its inverse, and two products (synthetic/cholesky.py)
+            once = 2 * self.rows**3 / 3 + 4 * self.rows**2 * self.columns
         else:
             once = 2 * self.rows * self.inner * self.columns
         return once * self.per_step

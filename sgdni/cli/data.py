@@ -20,13 +20,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "data",
         help="list the data sets, or download one",
-        description="List the data sets: how large they are, and where they lie or how to get "
+        description="List the data sets: how large they are, and where they lie or how to get\n"
         "them. Files are verified when they are loaded, not here.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run, data_command=None)
-    commands = parser.add_subparsers(dest="data_command", metavar="download", title="commands")
+    commands = parser.add_subparsers(dest="data_command", metavar="COMMAND", title="commands")
     fetch = commands.add_parser(
         "download",
         help="fetch a data set that does not come with sgdni",

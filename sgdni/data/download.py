@@ -154,9 +154,8 @@ def _stream(url: str, output: BinaryIO, at_most: int, timeout: float, progress: 
         ) as bar:
             received = 0
             window_start, window_bytes = time.monotonic(), 0
-            # read1 returns what has come; read would wait, however slow the mirror, for a full
-            # chunk, and truncation would go by unnoticed.
-            while received != expected and (chunk := response.read1(_CHUNK)):
+            # read1 returns what has come; read would wait, however long, for a full chunk.
+            while chunk := response.read1(_CHUNK):
                 output.write(chunk)
                 received += len(chunk)
                 window_bytes += len(chunk)

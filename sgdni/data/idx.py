@@ -94,10 +94,12 @@ def parse_idx(
 
     Parameters, result and errors are those of `read_idx`, but messages do not name the file.
     """
-    if len(content) < 4 or content[:3] != bytes([0, 0, _UNSIGNED_BYTES]):
+    if len(content) < 4:
+        raise DataError(f"expected an IDX file, found only {len(content)} bytes")
+    if content[:3] != bytes([0, 0, _UNSIGNED_BYTES]):
         raise DataError(
             "expected an IDX file of unsigned bytes, beginning 00 00 08, "
-            f"found one beginning {content[:4].hex(' ') or 'with nothing: it is empty'}"
+            f"found one beginning {content[:4].hex(' ')}"
         )
     header_size = 4 + 4 * content[3]
     if len(content) < header_size:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sgdni.checks import check_range
 from sgdni.optimizers import Optimizer
+from sgdni.synthetic.cholesky import solve_positive_definite
 
 
 class Fit:
@@ -49,7 +50,7 @@ class GradientFit(Fit):
 
     def gradient(self, F: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the gradient of sum(||f W - delta||^2) / 2 with respect to W, over the batch."""
-        error = F @ self.W
+        error = np.matmul(F, self.W)
         error -= target
         return np.matmul(F.T, error, out=self._gradient)
 
@@ -76,7 +77,7 @@ class LeastSquaresFit(Fit):
         come at updates 1, 2, 4, 8 ... until that many lie between.
     """
 
-    def __init__(self, forget: float = 0.98, ridge: float = 1e-3, solve_every: int = 16) -> None:
+    def __init__(self, forget: float = 0.98, ridge: float = 1e-3, solve_every: int = 4) -> None:
         check_range("forget", forget, 0, 1, open_low=True)
         check_range("ridge", ridge, 0, np.inf, open_high=True)
         check_range("solve_every", solve_every, 1, np.inf, open_high=True)
@@ -112,7 +113,7 @@ class LeastSquaresFit(Fit):
         S, T = self.state["moments"][:, :m].copy(), self.state["moments"][:, m:]
         S[np.diag_indices(m)] += self.ridge * np.trace(S) / m
         try:
-            self.W[...] = np.linalg.solve(S, T)
+            self.W[...] = solve_positive_definite(S, T)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"LeastSquaresFit: singular normal equations with ridge {self.ridge}; raise it"

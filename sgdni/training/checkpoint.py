@@ -65,17 +65,16 @@ def restore(path: str | Path, trainer: Trainer) -> None:
     """
     arrays, meta = _read(path)
     live = trainer.schedule.state()
-    problems = sorted(
-        [f"{name} is missing" for name in live.keys() - arrays.keys()]
-        + [f"{name} is unknown" for name in arrays.keys() - live.keys()]
-        + [
-            f"{name}: expected {a.shape} {a.dtype}, got {arrays[name].shape} {arrays[name].dtype}"
-            for name, a in live.items()
-            if name in arrays and (arrays[name].shape, arrays[name].dtype) != (a.shape, a.dtype)
-        ]
-        + [f"generator {name} is missing" for name in trainer.generators.keys()
-           - meta["generators"].keys()]
-    )
+    problems = [
+        f"{name}: expected {a.shape} {a.dtype}, got {arrays[name].shape} {arrays[name].dtype}"
+        for name, a in live.items()
+        if name in arrays and (arrays[name].shape, arrays[name].dtype) != (a.shape, a.dtype)
+    ]
+    problems += [f"{name} is missing" for name in live if name not in arrays]
+    problems += [f"{name} is unknown" for name in arrays if name not in live]
+    if trainer.generators.keys() != meta["generators"].keys():
+        problems.append(f"random generators: expected {sorted(trainer.generators)}, "
+                        f"got {sorted(meta['generators'])}")
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise CheckpointError(

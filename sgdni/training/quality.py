@@ -26,6 +26,9 @@ class Quality:
     cosine : sum <delta^, delta> / sqrt(sum ||delta^||^2 sum ||delta||^2). 1 is the right
         direction; 0 when delta^ is zero.
     target_error : as relative_error, against the bootstrapped target.
+
+    Where the reference itself is zero, as a target is while the SG model above is untaught, the
+    error is given as 1.
     """
 
     relative_error: float
@@ -89,9 +92,9 @@ class _Sums:
     def quality(self) -> Quality:
         norms = np.sqrt(self.own * self.true)
         return Quality(
-            relative_error=self.error / self.true if self.true else float("nan"),
+            relative_error=self.error / self.true if self.true else 1.0,
             cosine=float(self.inner / norms) if norms else 0.0,
-            target_error=self.target_error / self.target if self.target else float("nan"),
+            target_error=self.target_error / self.target if self.target else 1.0,
         )
 
 

@@ -1,0 +1,37 @@
+"""What all tests share: a seeded generator, and the option that checks a layer of your own."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from cases import CASES
+from user_layers import user_case
+
+USER_CASES = pytest.StashKey[list]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--layer", action="append", default=[], metavar="MODULE:NAME",
+        help="gradient-check a layer of your own too (tests/test_gradients.py); may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    specs = config.getoption("layer")
+    if specs:
+        sys.path.insert(0, str(config.invocation_params.dir))
+    config.stash[USER_CASES] = [user_case(spec) for spec in specs]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "gradient_case" in metafunc.fixturenames:
+        cases = CASES + metafunc.config.stash[USER_CASES]
+        metafunc.parametrize("gradient_case", cases, ids=lambda case: case.name)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20170305)

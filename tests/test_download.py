@@ -1,0 +1,373 @@
+"""Downloading from mirrors on this machine, good ones and bad ones; nothing leaves it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import pytest
+
+from sgdni.cli import data as cli_data
+from sgdni.data import DataError, load
+from sgdni.data.catalogue import ARRAYS, IdxEntry, IdxFile
+from sgdni.data.download import download
+
+TIMEOUT = 0.4  # seconds until a slow mirror is given up
+PATIENCE = 10.0  # seconds, for mirrors that fail or succeed at once
+
+
+def idx_bytes(values: np.ndarray) -> bytes:
+    """Return an array of bytes in IDX format."""
+    header = bytes([0, 0, 8, values.ndim])
+    return header + np.array(values.shape, ">u4").tobytes() + values.tobytes()
+
+
+def make_contents() -> dict[str, bytes]:
+    """Return a tiny data set: the unpacked content of each file, by array."""
+    rng = np.random.default_rng(0)
+    return {
+        "x_train": idx_bytes(rng.integers(0, 256, (30, 8, 8), dtype=np.uint8)),
+        "y_train": idx_bytes(rng.integers(0, 3, 30, dtype=np.uint8)),
+        "x_test": idx_bytes(rng.integers(0, 256, (20, 8, 8), dtype=np.uint8)),
+        "y_test": idx_bytes(rng.integers(0, 3, 20, dtype=np.uint8)),
+    }
+
+
+CONTENTS = make_contents()
+SHAPES = {"x_train": (30, 8, 8), "y_train": (30,), "x_test": (20, 8, 8), "y_test": (20,)}
+GOOD = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENTS.items()}
+ENTRY = IdxEntry(
+    name="tiny",
+    **{
+        name: IdxFile(name, SHAPES[name], hashlib.sha256(content).hexdigest())
+        for name, content in CONTENTS.items()
+    },
+    n_classes=3,
+    target_accuracy=None,
+    mirrors=(),
+)
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Serves each file at /<behaviour>/<file>, in the manner that the behaviour names."""
+
+    def do_GET(self):
+        _, behaviour, name = self.path.split("/")
+        self.server.requests.append((behaviour, name))
+        getattr(self, behaviour)(GOOD[name])
+
+    def answer(self, body: bytes, length: int | None = None, status: int = 200) -> None:
+        self.send_response(status)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def good(self, body):
+        self.answer(body, len(body))
+
+    def good_without_length(self, body):
+        self.answer(body)
+
+    def lingering(self, body):
+        """Keep the connection open when all has been sent."""
+        self.answer(body, len(body))
+        self.server.closing.wait(PATIENCE)
+
+    def unpacked(self, body):
+        content = gzip.decompress(body)
+        self.answer(content, len(content))
+
+    def missing(self, body):
+        self.send_error(404)
+
+    def truncated(self, body):
+        self.answer(body[:-20], len(body))
+
+    def truncated_without_length(self, body):
+        self.answer(body[:-20])
+
+    def corrupt(self, body):
+        middle = len(body) // 2
+        self.answer(body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :], len(body))
+
+    def other_values(self, body):
+        content = bytearray(gzip.decompress(body))
+        content[-1] ^= 1
+        body = gzip.compress(content)
+        self.answer(body, len(body))
+
+    def login_page(self, body):
+        self.answer(b"<html>Please log in.</html>", 27)
+
+    def endless(self, body):
+        self.answer(body)
+        while not self.server.closing.is_set():
+            self.wfile.write(bytes(1 << 16))
+
+    def reset(self, body):
+        self.answer(body[:10], len(body))
+        # Closing a socket that lingers for zero seconds sends a reset.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def silent(self, body):
+        self.server.closing.wait(PATIENCE)
+
+    def stalled(self, body):
+        self.answer(body[:10], len(body))
+        self.server.closing.wait(PATIENCE)
+
+    def dripping(self, body):
+        self.answer(b"", len(body))
+        for position in range(len(body)):
+            self.wfile.write(body[position : position + 1])
+            if self.server.closing.wait(TIMEOUT / 10):
+                return
+
+    def steady(self, body):
+        """Take longer than the timeout, but keep sending about 2.5 kB per second."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        for begin in range(0, len(body), 250):
+            self.wfile.write(body[begin : begin + 250])
+            time.sleep(TIMEOUT / 4)
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Clients hang up on bad mirrors; that is what these tests are about."""
+
+
+@dataclass
+class Site:
+    """The server's address and what it was asked for: (behaviour, file) pairs."""
+
+    address: str
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def mirrors(self, *behaviours: str) -> tuple[str, ...]:
+        return tuple(f"{self.address}/{behaviour}/" for behaviour in behaviours)
+
+
+@pytest.fixture
+def site(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Server(("127.0.0.1", 0), Mirror) as server:
+        site = Site(f"http://127.0.0.1:{server.server_port}")
+        server.requests, server.closing = site.requests, threading.Event()
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield site
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+def fetch(folder: Path, mirrors: tuple[str, ...], timeout: float = PATIENCE) -> Path:
+    return download(ENTRY, folder, mirrors, timeout, progress=False)
+
+
+def assert_complete(folder: Path) -> None:
+    """The folder holds the four good files and nothing else."""
+    assert {path.name for path in folder.iterdir()} == set(GOOD)
+    for path in folder.iterdir():
+        assert gzip.decompress(path.read_bytes()) == CONTENTS[path.stem]
+
+
+def assert_empty(folder: Path) -> None:
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+# Each kind of bad mirror, and what should be said about it.
+BAD = {
+    "missing": "HTTP Error 404",
+    "truncated": r"expected \d+(,\d+)* bytes, got \d+",
+    "truncated_without_length": "cut short",
+    "corrupt": "damaged|SHA-256",
+    "other_values": "expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}",
+    "login_page": "expected an IDX file",
+    "endless": "expected at most [0-9,]+ bytes, got more",
+    "reset": "[Rr]eset|closed|aborted",
+    "silent": "timed out",
+    "stalled": "timed out",
+    "dripping": r"stalled: \d+ bytes in \d\.\d s",
+}
+SLOW = ("silent", "stalled", "dripping")
+
+
+@pytest.mark.parametrize("behaviour", ["good", "good_without_length", "lingering", "unpacked"])
+def test_good_mirror(tmp_path, site, behaviour):
+    folder = fetch(tmp_path, site.mirrors(behaviour, "missing"))
+    assert folder == tmp_path / "tiny"
+    assert [request[0] for request in site.requests] == [behaviour] * 4
+    if behaviour != "unpacked":
+        assert_complete(folder)
+
+
+def given_up_after(behaviour: str) -> float:
+    return TIMEOUT if behaviour in SLOW else PATIENCE
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder that lacks only x_train.gz, so that slow mirrors are waited for only once."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for name in GOOD.keys() - {"x_train.gz"}:
+        (folder / name).write_bytes(GOOD[name])
+    return folder
+
+
+@pytest.mark.parametrize("behaviour", BAD)
+def test_second_mirror_steps_in(folder, site, behaviour):
+    begin = time.monotonic()
+    fetch(folder.parent, site.mirrors(behaviour, "good"), given_up_after(behaviour))
+    assert_complete(folder)
+    assert site.requests == [(behaviour, "x_train.gz"), ("good", "x_train.gz")]
+    # Left to themselves, the slow mirrors would take ten seconds or more.
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("behaviour", BAD)
+def test_all_mirrors_fail(tmp_path, site, behaviour):
+    mirrors = site.mirrors(behaviour, "missing")
+    with pytest.raises(DataError, match="could not download x_train.gz") as error:
+        fetch(tmp_path, mirrors, given_up_after(behaviour))
+    _, first, second, advice = str(error.value).splitlines()
+    assert first.startswith(f"  {mirrors[0]}x_train.gz: ")
+    assert re.search(BAD[behaviour], first), first
+    assert second.startswith(f"  {mirrors[1]}x_train.gz: HTTP Error 404")
+    assert str(tmp_path / "tiny") in advice
+    assert_empty(tmp_path / "tiny")
+
+
+def test_mirror_that_is_slow_but_steady_is_not_given_up(folder, site):
+    begin = time.monotonic()
+    fetch(folder.parent, site.mirrors("steady"), TIMEOUT)
+    assert time.monotonic() - begin > TIMEOUT
+    assert_complete(folder)
+
+
+def test_connection_refused(tmp_path, site):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+    with pytest.raises(DataError, match=f"{closed}x_train.gz: .*refused"):
+        fetch(tmp_path, (closed,))
+    assert_empty(tmp_path / "tiny")
+    assert_complete(fetch(tmp_path, (closed, *site.mirrors("good"))))
+
+
+def test_malformed_address_is_one_more_mirror_that_fails(tmp_path, site):
+    assert_complete(fetch(tmp_path, ("not an address", *site.mirrors("good"))))
+
+
+def test_mirrors_of_the_entry_are_the_default(tmp_path, site):
+    entry = replace(ENTRY, mirrors=site.mirrors("missing", "good"))
+    assert_complete(download(entry, tmp_path, progress=False))
+
+
+def test_good_files_are_left_alone(tmp_path, site):
+    folder = fetch(tmp_path, site.mirrors("good"))
+    (folder / "y_test.gz").unlink()
+    (folder / "y_test").write_bytes(CONTENTS["y_test"])  # a plain copy is as good
+    (folder / "x_test.gz").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    site.requests.clear()
+
+    fetch(tmp_path, site.mirrors("good"))
+    assert site.requests == [("good", "x_test.gz")]
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert set(after) == set(before) | {"x_test.gz"}
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize("damaged", ["x_train.gz", "x_train"])
+def test_damaged_file_is_replaced_only_by_a_good_one(tmp_path, site, damaged, monkeypatch):
+    folder = fetch(tmp_path, site.mirrors("good"))
+    (folder / "x_train.gz").unlink()
+    (folder / damaged).write_bytes(b"damaged")
+
+    with pytest.raises(DataError, match="could not download"):
+        fetch(tmp_path, site.mirrors("corrupt", "missing"))
+    assert (folder / damaged).read_bytes() == b"damaged"
+    assert not list(folder.glob("*.part"))
+
+    fetch(tmp_path, site.mirrors("corrupt", "good"))
+    monkeypatch.setenv("SGDNI_DATA", str(tmp_path))
+    assert len(load(ENTRY).x_train) == 30
+
+
+def test_interrupted_download_leaves_nothing(tmp_path, site, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(tmp_path, site.mirrors("good"))
+    assert_empty(tmp_path / "tiny")
+
+
+def test_folder_that_cannot_be_made(tmp_path, site):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot write to .*tiny: .*SGDNI_DATA"):
+        fetch(tmp_path / "file", site.mirrors("good"))
+    assert not site.requests
+
+
+def test_folder_that_is_not_writable(tmp_path, site):
+    (tmp_path / "tiny").mkdir(mode=0o500)
+    if os.access(tmp_path / "tiny", os.W_OK):
+        pytest.skip("this user may write to any folder")
+    with pytest.raises(DataError, match="cannot write to .*tiny: Permission denied"):
+        fetch(tmp_path, site.mirrors("good"))
+
+
+def test_files_can_be_read_by_others_where_the_umask_allows_it(tmp_path, site):
+    plain = tmp_path / "plain"
+    plain.touch()
+    folder = fetch(tmp_path, site.mirrors("good"))
+    assert {path.stat().st_mode for path in folder.iterdir()} == {plain.stat().st_mode}
+
+
+@pytest.mark.parametrize("variable", [True, False])
+def test_default_folder_is_where_load_looks_first(tmp_path, site, monkeypatch, variable):
+    chosen, cache = tmp_path / "chosen", tmp_path / "cache"
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(cache))
+    if variable:
+        monkeypatch.setenv("SGDNI_DATA", str(chosen))
+    else:
+        monkeypatch.delenv("SGDNI_DATA", raising=False)
+    folder = download(ENTRY, mirrors=site.mirrors("good"), progress=False)
+    assert folder == (chosen if variable else cache) / "tiny"
+    data = load(ENTRY)
+    for name in ARRAYS:
+        values = np.frombuffer(CONTENTS[name], np.uint8)[-np.prod(SHAPES[name]) :]
+        np.testing.assert_array_equal(getattr(data, name).ravel(), values)
+
+
+def test_cli_reports_where_the_files_are(tmp_path, site, monkeypatch, capsys):
+    entry = replace(ENTRY, mirrors=site.mirrors("good"))
+    args = type("Args", (), {"data_command": "download", "name": entry, "folder": tmp_path})
+    assert cli_data.run(args) == 0
+    out = capsys.readouterr().out
+    assert f"complete and verified in {tmp_path / 'tiny'}" in out
+    assert f"set SGDNI_DATA to {tmp_path}" in out

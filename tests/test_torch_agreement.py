@@ -1,0 +1,105 @@
+"""An independent opinion: PyTorch, in float64, on every layer, loss and optimiser."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cases import LAYERS, batch
+
+from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
+from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sgdni.optimizers import SGD, Adam
+
+torch = pytest.importorskip("torch")
+
+CLOSE = {"rtol": 1e-10, "atol": 1e-12}
+
+
+def tensor(array: np.ndarray, **options) -> torch.Tensor:
+    return torch.tensor(array, dtype=None if array.dtype.kind == "i" else torch.float64, **options)
+
+
+def twin(layer):
+    """Return PyTorch's layer with the same parameters, and its parameters under our names."""
+    if isinstance(layer, Dense):
+        other = torch.nn.Linear(layer.n_in, layer.n_out, bias="b" in layer.params).double()
+        names = {"W": other.weight, "b": other.bias}
+    elif isinstance(layer, BatchNorm):
+        other = torch.nn.BatchNorm1d(layer.n, eps=layer.eps, momentum=layer.momentum).double()
+        names = {"gamma": other.weight, "beta": other.bias}
+    else:
+        other = {ReLU: torch.nn.ReLU, Tanh: torch.nn.Tanh, Sigmoid: torch.nn.Sigmoid}[type(layer)]()
+        names = {}
+    with torch.no_grad():
+        for name, p in layer.params.items():
+            names[name].copy_(tensor(p.T))  # PyTorch keeps W as (n_out, n_in)
+    return other, names
+
+
+@pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
+def test_layer(case, rng):
+    layer, x = case.make(rng)
+    other, names = twin(layer)
+    theirs_x = tensor(x, requires_grad=True)
+    y, theirs_y = layer.forward(x), other(theirs_x)
+    np.testing.assert_allclose(y, theirs_y.detach(), **CLOSE)
+    dy = rng.standard_normal(y.shape)
+    theirs_y.backward(tensor(dy))
+    np.testing.assert_allclose(layer.backward(dy), theirs_x.grad, **CLOSE)
+    for name, g in layer.grads.items():
+        np.testing.assert_allclose(g, names[name].grad.numpy().T, **CLOSE, err_msg=name)
+
+
+def test_batch_norm_running_statistics_and_evaluation(rng):
+    layer = BatchNorm(4, momentum=0.3, eps=1e-3, dtype=np.float64)
+    other, _ = twin(layer)
+    for _ in range(3):
+        x = batch(rng, 4)
+        layer.forward(x)
+        other(tensor(x))
+    np.testing.assert_allclose(layer.buffers["mean"], other.running_mean, **CLOSE)
+    np.testing.assert_allclose(layer.buffers["variance"], other.running_var, **CLOSE)
+    other.eval()
+    x = batch(rng, 4)
+    np.testing.assert_allclose(
+        layer.forward(x, training=False), other(tensor(x)).detach(), **CLOSE
+    )
+
+
+@pytest.mark.parametrize("ours, theirs, y", [
+    (SoftmaxCrossEntropy(), torch.nn.CrossEntropyLoss(), np.array([3, 0, 1, 1, 2, 0, 3])),
+    (MeanSquaredError(), torch.nn.MSELoss(), np.linspace(-1, 2, 28).reshape(7, 4)),
+], ids=["softmax cross-entropy", "mean squared error"])
+def test_loss(ours, theirs, y, rng):
+    h = 3 * batch(rng, 4)
+    theirs_h = tensor(h, requires_grad=True)
+    mean = theirs(theirs_h, tensor(y))
+    mean.backward()
+    losses, delta = ours(h, y)
+    np.testing.assert_allclose(losses.mean(), mean.detach(), **CLOSE)
+    np.testing.assert_allclose(delta / len(h), theirs_h.grad, **CLOSE)
+
+
+@pytest.mark.parametrize("make, theirs, options", [
+    (lambda: SGD(0.1), torch.optim.SGD, {}),
+    (lambda: SGD(0.1, weight_decay=0.3), torch.optim.SGD, {"weight_decay": 0.3}),
+    (lambda: SGD(0.1, momentum=0.9, weight_decay=0.01), torch.optim.SGD,
+     {"momentum": 0.9, "weight_decay": 0.01}),
+    (lambda: Adam(0.1), torch.optim.Adam, {}),
+    (lambda: Adam(0.1, 0.8, 0.95, 1e-3, 0.02), torch.optim.Adam,
+     {"betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.02}),
+], ids=["SGD", "SGD, decay", "SGD, momentum, decay", "Adam", "Adam, all options"])
+def test_optimizer(make, theirs, options, rng):
+    params = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
+    tensors = {name: tensor(p, requires_grad=True) for name, p in params.items()}
+    ours = make()
+    ours.bind(params)
+    other = theirs(tensors.values(), lr=0.1, **options)
+    for _ in range(6):
+        grads = {name: rng.standard_normal(p.shape) for name, p in params.items()}
+        ours.step(grads, scale=0.5)
+        for name, t in tensors.items():
+            t.grad = tensor(0.5 * grads[name])
+        other.step()
+    for name, p in params.items():
+        np.testing.assert_allclose(p, tensors[name].detach(), **CLOSE, err_msg=name)
