@@ -43,7 +43,7 @@ def check_finite(name: str, x: np.ndarray) -> None:
 
 def check_labels(name: str, y: np.ndarray, batch: int, n_classes: int) -> None:
     """Refuse anything but (B,) integers in 0 .. n_classes - 1. Raises ValueError."""
-    if not isinstance(y, np.ndarray) or not np.issubdtype(y.dtype, np.integer):
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
         kind = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
         raise ValueError(f"{name}: expected an array of integer labels, got {kind}")
     check_same_shape(name, y, (batch,))
@@ -61,3 +61,10 @@ def check_range(name: str, value: float, low: float, high: float, *, open_low: b
     if not (above and below):
         left, right = "(" if open_low else "[", ")" if open_high else "]"
         raise ValueError(f"{name}: expected a number in {left}{low}, {high}{right}, got {value}")
+
+
+def check_count(name: str, value: int, low: int = 1, high: float = np.inf) -> None:
+    """Refuse anything but a whole number in [low, high]. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name}: expected a whole number, got {value!r}")
+    check_range(name, value, low, high)

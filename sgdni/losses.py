@@ -34,10 +34,11 @@ class SoftmaxCrossEntropy(Loss):
         check_batch("SoftmaxCrossEntropy logits", h, None, None)
         check_labels("SoftmaxCrossEntropy labels", y, len(h), h.shape[1])
         rows = np.arange(len(h))
-        log_p = h - h.max(axis=1, keepdims=True)
-        log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
-        losses = -log_p[rows, y]
-        delta = np.exp(log_p)
+        z = h - h.max(axis=1, keepdims=True)
+        delta = np.exp(z)
+        total = delta.sum(axis=1, keepdims=True)
+        losses = np.log(total[:, 0]) - z[rows, y]
+        delta /= total
         delta[rows, y] -= 1
         return losses, delta
 

@@ -67,7 +67,10 @@ class Module:
         return None
 
     def update(self) -> None:
-        """Change theta_i from the gradients of the latest backward, averaged over the batch."""
+        """Change theta_i from the gradients of the latest backward, averaged over the batch.
+
+        `grads` are used up by it.
+        """
         self.optimizer.step(self.grads, scale=1 / self._batch)
 
     def learn(self, delta: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:

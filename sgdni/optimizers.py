@@ -36,22 +36,22 @@ class Optimizer:
         if self.params is not None:
             raise ValueError(f"{type(self).__name__}: already bound; give each module its own")
         self.params = params
-        self._work = {name: np.empty_like(p) for name, p in params.items()}
         self._allocate()
 
     def step(self, grads: dict[str, np.ndarray], scale: float = 1.0) -> None:
-        """Change every parameter once, from its gradient times `scale` (1 / B for a mean)."""
+        """Change every parameter once, from its gradient times `scale` (1 / B for a mean).
+
+        The arrays in `grads` serve as work space: their values are gone afterwards. That saves
+        memory traffic, which is what an optimiser's time goes into.
+        """
         if self.params is None:
             raise ValueError(f"{type(self).__name__}: bind it to parameters before the first step")
         self._begin()
         for name, p in self.params.items():
-            state = [self.state[f"{kind}.{name}"] for kind in self._kinds]
+            g = grads[name]
             if self.weight_decay:
-                g = np.multiply(p, self.weight_decay / scale, out=self._work[name])
-                g += grads[name]
-            else:
-                g = grads[name]
-            self._change(p, g, scale, self._work[name], *state)
+                g += (self.weight_decay / scale) * p
+            self._change(p, g, scale, *(self.state[f"{kind}.{name}"] for kind in self._kinds))
 
     def _allocate(self) -> None:
         """Fill `state` with zeros shaped like the parameters, one for each of `_kinds`."""
@@ -63,17 +63,16 @@ class Optimizer:
     def _begin(self) -> None:
         """Run once at the start of each step."""
 
-    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, work: np.ndarray,
-                *state: np.ndarray) -> None:
-        """Change p and its state in place from the gradient scale * g.
-
-        g is left alone unless it is `work`, an array of its shape to write to.
-        """
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, *state: np.ndarray) -> None:
+        """Change p and its state in place from the gradient scale * g; g may be overwritten."""
         raise NotImplementedError
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent: v <- momentum v + lr g; theta <- theta - v.
+
+    With a constant rate this is the form that has lr outside of v. When the rate is changed, the
+    steps still in v keep the rate that they were made with.
 
     Parameters
     ----------
@@ -87,14 +86,14 @@ class SGD(Optimizer):
         self.momentum = momentum
         self._kinds = ("v",) if momentum else ()
 
-    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, work: np.ndarray,
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float,
                 v: np.ndarray | None = None) -> None:
-        change = np.multiply(g, self.lr * scale, out=work)
+        g *= self.lr * scale
         if v is not None:
             v *= self.momentum
-            v += change
-            change = v
-        p -= change
+            v += g
+            g = v
+        p -= g
 
 
 class Adam(Optimizer):
@@ -133,17 +132,17 @@ class Adam(Optimizer):
         self._rate = float(self.lr * root * (1 - self.beta1) / (1 - self.beta1**t))
         self._eps = float(self.eps * root)
 
-    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, work: np.ndarray,
-                m: np.ndarray, v: np.ndarray) -> None:
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, m: np.ndarray,
+                v: np.ndarray) -> None:
         # m <- beta1 m + g  and  v <- beta2 v + g^2
-        np.multiply(g, scale, out=work)
+        g *= scale
         m *= self.beta1
-        m += work
-        work *= work
+        m += g
+        g *= g
         v *= self.beta2
-        v += work
-        np.sqrt(v, out=work)
-        work += self._eps
-        np.divide(m, work, out=work)
-        work *= self._rate
-        p -= work
+        v += g
+        change = np.sqrt(v, out=g)
+        change += self._eps
+        np.divide(m, change, out=change)
+        change *= self._rate
+        p -= change

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-import numpy as np
-
-from sgdni.checks import check_range
+from sgdni.checks import check_count
 from sgdni.mlp import ACTIVATIONS
 from sgdni.optimizers import SGD, Adam, Optimizer
 
@@ -53,15 +51,15 @@ class Settings:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if any(width < 1 for width in self.hidden):
-            raise ValueError(f"hidden: expected widths of at least 1, got {list(self.hidden)}")
+        for width in self.hidden:
+            check_count("width of a hidden layer", width)
         for name, known in (("activation", list(ACTIVATIONS)), ("optimizer", ["sgd", "adam"]),
                             ("dtype", ["float32", "float64"])):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
                 )
-        check_range("seed", self.seed, 0, np.inf)
+        check_count("seed", self.seed, 0)
 
     def make_optimizer(self) -> Optimizer:
         """Return a fresh optimiser for one module."""

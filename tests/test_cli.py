@@ -62,7 +62,7 @@ def test_resume_refuses_options_it_would_ignore(tmp_path, capsys):
 @pytest.mark.parametrize("words, message", [
     (["train", "--data", "nosuch"], "nosuch"),
     (["train", "--lr", "-1"], "learning rate: expected a number in (0, inf), got -1.0"),
-    (["train", "--hidden", "0"], "expected widths of at least 1, got [0]"),
+    (["train", "--hidden", "0"], "width of a hidden layer: expected a number in [1, inf], got 0"),
     (["train", "--hidden", "8", "--cuts", "2"], "cuts: expected increasing numbers in 1..1"),
     (["train", "--batch-size", "5000"], "batch_size: expected a number in [2, 4000], got 5000"),
     (["train", "--activation", "gelu"], "expected one of relu, tanh, sigmoid, got gelu"),

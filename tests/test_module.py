@@ -31,6 +31,18 @@ def test_update_does_not_depend_on_the_batch_size(rng):
     assert not np.allclose(once, params_after(make_module(), x, 2 * delta))
 
 
+def test_update_by_hand(rng):
+    """theta - lr * summed gradient / B."""
+    module, x = make_module(), rng.standard_normal((6, 4))
+    before = {name: p.copy() for name, p in module.params.items()}
+    module.forward(x)
+    module.backward(rng.standard_normal((6, 5)))
+    summed = {name: g.copy() for name, g in module.grads.items()}
+    module.update()
+    for name, p in module.params.items():
+        np.testing.assert_allclose(p, before[name] - 0.1 * summed[name] / 6, rtol=1e-12)
+
+
 def test_learn_returns_the_gradient_from_before_the_update(rng):
     x, delta = rng.standard_normal((6, 4)), rng.standard_normal((6, 5))
     module, same = make_module(), make_module()
@@ -81,6 +93,8 @@ def test_no_layers_and_a_shared_optimizer_are_refused():
 
 def test_gradient_of_another_batch_is_refused(rng):
     module = make_module()
+    with pytest.raises(ValueError, match="expected the 0 rows .* got 1"):
+        module.backward(rng.standard_normal((1, 5)))
     module.forward(rng.standard_normal((6, 4)))
     with pytest.raises(ValueError, match="expected the 6 rows .* got 5"):
         module.backward(rng.standard_normal((5, 5)))

@@ -109,7 +109,7 @@ class Report:
         lines = []
         for name in self.checked:
             found = [f for f in self.failures if f.variable == name]
-            # not <=, so that NaN comes first
+            # NaN, which is below nothing, comes first
             found.sort(key=lambda f: (f.error <= 2, -abs(f.analytic - f.numeric)))
             if found:
                 lines.append(f"  {name} is wrong, for example:")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_range
+from sgdni.checks import check_count, check_range
 from sgdni.optimizers import Optimizer
 from sgdni.synthetic.cholesky import solve_positive_definite
 
@@ -80,7 +80,7 @@ class LeastSquaresFit(Fit):
     def __init__(self, forget: float = 0.98, ridge: float = 1e-3, solve_every: int = 4) -> None:
         check_range("forget", forget, 0, 1, open_low=True)
         check_range("ridge", ridge, 0, np.inf, open_high=True)
-        check_range("solve_every", solve_every, 1, np.inf, open_high=True)
+        check_count("solve_every", solve_every)
         self.forget, self.ridge, self.solve_every = forget, ridge, solve_every
 
     def bind(self, W: np.ndarray) -> None:
@@ -107,7 +107,8 @@ class LeastSquaresFit(Fit):
     def solve(self) -> None:
         """Set W to the ridge solution for the sums as they stand.
 
-        Raises ValueError when S is singular, which a ridge above 0 prevents.
+        Raises ValueError when S turns out singular, which a ridge above 0 prevents (without one,
+        rounding may hide it).
         """
         m = len(self.W)
         S, T = self.state["moments"][:, :m].copy(), self.state["moments"][:, m:]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_range
+from sgdni.checks import check_count, check_range
 from sgdni.network import Network
 from sgdni.training.divergence import DivergenceGuard
 from sgdni.training.schedule import Schedule, StepResult
@@ -45,7 +45,7 @@ class Decoupled(Schedule):
                  rng: np.random.Generator | None = None,
                  guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, guard)
-        check_range("fit_every", fit_every, 1, np.inf, open_high=True)
+        check_count("fit_every", fit_every)
         check_range("update_probability", update_probability, 0, 1, open_low=True)
         if len(network.synthetic) != len(network.modules) - 1:
             raise ValueError(

@@ -57,9 +57,9 @@ class DivergenceGuard:
 
     def check(self, module: int, quantity: str, array: np.ndarray) -> None:
         """Check an array of `module` (counted from 1); costs one pass over it."""
-        rms = float(np.sqrt(np.vdot(array, array) / array.size))
-        if not rms <= self.limit:  # written so that NaN fails
-            raise DivergenceError(quantity, rms, self.limit, module)
+        mean_square = float(np.vdot(array, array)) / array.size
+        if not mean_square <= self.limit**2:  # written so that NaN fails
+            raise DivergenceError(quantity, mean_square**0.5, self.limit, module)
 
     def check_loss(self, loss: float) -> None:
         """Check the mean loss of a minibatch."""

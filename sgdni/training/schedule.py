@@ -57,8 +57,8 @@ class Schedule:
     def judge(self, h: np.ndarray, y: np.ndarray) -> tuple[StepResult, np.ndarray]:
         """Return the result at the network's end, and the true delta_K (B, n_K)."""
         losses, delta = self.network.loss(h, y)
-        labels = np.issubdtype(y.dtype, np.integer)
-        accuracy = float(np.mean(h.argmax(axis=1) == y)) if labels else float("nan")
-        loss = float(losses.mean())
+        loss, accuracy = float(losses.sum()) / len(h), float("nan")
+        if y.dtype.kind in "iu":  # labels
+            accuracy = np.count_nonzero(h.argmax(axis=1) == y) / len(h)
         self.guard.check_loss(loss)
         return StepResult(loss, accuracy), delta

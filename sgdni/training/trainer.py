@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sgdni.checks import check_range
+from sgdni.checks import check_count
 from sgdni.data import Dataset
 from sgdni.training.batches import minibatches
 from sgdni.training.divergence import DivergenceError
@@ -42,7 +42,7 @@ class Trainer:
     def __init__(self, schedule: Schedule, data: Dataset, *, batch_size: int,
                  rng: np.random.Generator, dtype: np.dtype = np.float32,
                  probe_batches: int = 8) -> None:
-        check_range("batch_size", batch_size, 2, len(data.x_train))
+        check_count("batch_size", batch_size, 2, len(data.x_train))
         self.schedule, self.data, self.batch_size, self.rng = schedule, data, batch_size, rng
         self.dtype, self.probe_batches = np.dtype(dtype), probe_batches
         self.history: list[EpochRecord] = []
