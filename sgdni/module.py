@@ -32,13 +32,18 @@ class Module:
         self.layers = list(layers)
         self.params = self._collect("params")
         self.buffers = self._collect("buffers")
+        self._grads = [
+            (f"{i}.{name}", layer, name)
+            for i, layer in enumerate(self.layers) for name in layer.params
+        ]
         self.optimizer = optimizer
         optimizer.bind(self.params)
         self._batch = 0
 
     @property
     def grads(self) -> dict[str, np.ndarray]:
-        return self._collect("grads")
+        # Looked up anew each time: a layer may replace its gradient arrays.
+        return {key: layer.grads[name] for key, layer, name in self._grads}
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
         """Return h_i (B, n_i) for h_{i-1} (B, n_{i-1}); valid until the next forward."""

@@ -37,6 +37,10 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: already bound; give each module its own")
         self.params = params
         self._allocate()
+        self._slots = {
+            name: [p, *(self.state[f"{kind}.{name}"] for kind in self._kinds)]
+            for name, p in params.items()
+        }
 
     def step(self, grads: dict[str, np.ndarray], scale: float = 1.0) -> None:
         """Change every parameter once, from its gradient times `scale` (1 / B for a mean).
@@ -47,11 +51,11 @@ class Optimizer:
         if self.params is None:
             raise ValueError(f"{type(self).__name__}: bind it to parameters before the first step")
         self._begin()
-        for name, p in self.params.items():
+        for name, (p, *state) in self._slots.items():
             g = grads[name]
             if self.weight_decay:
                 g += (self.weight_decay / scale) * p
-            self._change(p, g, scale, *(self.state[f"{kind}.{name}"] for kind in self._kinds))
+            self._change(p, g, scale, *state)
 
     def _allocate(self) -> None:
         """Fill `state` with zeros shaped like the parameters, one for each of `_kinds`."""

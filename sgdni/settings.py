@@ -46,7 +46,7 @@ class Settings:
     sg_lr: float = 1e-3
     forget: float = 0.98
     ridge: float = 1e-3
-    solve_every: int = 4
+    solve_every: int = 8
     seed: int = 0
     dtype: str = "float32"
 

@@ -7,6 +7,7 @@ import pytest
 
 from sgdni.optimizers import SGD, Adam
 from sgdni.synthetic import GradientFit, LeastSquaresFit, LinearSG
+from sgdni.synthetic.cholesky import inverse_factor, solve_positive_definite
 
 F64 = np.float64
 FITS = {"gradient": lambda: GradientFit(SGD(0.1)), "least squares": lambda: LeastSquaresFit()}
@@ -173,3 +174,19 @@ def test_wrong_target_is_refused():
 def test_options_out_of_range_are_refused(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
+
+
+@pytest.mark.parametrize("m", [1, 7, 20, 21, 67])
+def test_block_solution_solves(rng, m):
+    root = rng.standard_normal((m, m))
+    S, W = root @ root.T + m * np.eye(m), rng.standard_normal((m, 4))
+    np.testing.assert_allclose(solve_positive_definite(S, S @ W), W, rtol=1e-10, atol=1e-12)
+    P = inverse_factor(S)
+    np.testing.assert_array_equal(P, np.tril(P))
+
+
+def test_block_solution_refuses_an_indefinite_matrix():
+    S = np.eye(50)
+    S[40, 40] = -1
+    with pytest.raises(np.linalg.LinAlgError):
+        solve_positive_definite(S, np.ones((50, 2)))

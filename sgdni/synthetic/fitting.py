@@ -77,7 +77,7 @@ class LeastSquaresFit(Fit):
         come at updates 1, 2, 4, 8 ... until that many lie between.
     """
 
-    def __init__(self, forget: float = 0.98, ridge: float = 1e-3, solve_every: int = 4) -> None:
+    def __init__(self, forget: float = 0.98, ridge: float = 1e-3, solve_every: int = 8) -> None:
         check_range("forget", forget, 0, 1, open_low=True)
         check_range("ridge", ridge, 0, np.inf, open_high=True)
         check_count("solve_every", solve_every)

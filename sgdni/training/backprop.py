@@ -12,7 +12,10 @@ from sgdni.training.schedule import Schedule, StepResult
 
 
 class Backprop(Schedule):
-    """All modules forward, then all backward, then all update."""
+    """All modules forward, then all backward, each updating when its gradients are there.
+
+    The delta that goes on down is taken before the update, so this equals updating at the end.
+    """
 
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
         modules = self.network.modules
@@ -23,7 +26,5 @@ class Backprop(Schedule):
         result, delta = self.judge(h, y)
         for i in range(len(modules), 0, -1):
             self.guard.check(i, "gradients", delta)
-            delta = modules[i - 1].backward(delta, input_gradient=i > 1)
-        for module in modules:
-            module.update()
+            delta = modules[i - 1].learn(delta, input_gradient=i > 1)
         return result
