@@ -2,7 +2,7 @@
 
 Read the package from the bottom up; nothing imports from what stands below it in this list:
 
-    checks                  wrong arrays refused with what was expected and what came
+    checks, blas            wrong arrays refused; threads of the matrix products
     layers, losses          forward and backward, by hand
     optimizers              gradients into updates
     gradcheck               finite differences against every backward pass
@@ -11,6 +11,7 @@ Read the package from the bottom up; nothing imports from what stands below it i
     network, mlp            modules + SG models + loss; the multilayer perceptron
     data                    data sets: known ones, loading, download
     training                schedules, the epoch loop, divergence, checkpoints
+    timeline                who waits for whom: costs, schedules played through, Gantt charts
     settings, methods       what a run is made of; every contender by name
     benchmark, plots        the comparison, as a table, JSON and pictures
     cli                     the command line

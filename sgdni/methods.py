@@ -13,7 +13,7 @@ from sgdni.network import Network
 from sgdni.optimizers import Adam
 from sgdni.settings import Settings
 from sgdni.synthetic import Fit, GradientFit, LeastSquaresFit, LinearSG
-from sgdni.training import Backprop, Decoupled, Schedule, Trainer
+from sgdni.training import Asynchronous, Backprop, Decoupled, ModelParallel, Schedule, Trainer
 
 
 @dataclass(frozen=True)
@@ -84,18 +84,25 @@ def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
         np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(3)
     )
     network = build_network(name, settings, data.n_features, data.n_classes, weights)
-    schedule: Schedule
-    if method.decoupled:
-        stochastic = method.update_probability < 1
-        schedule = Decoupled(
-            network, fit_every=settings.fit_every, update_probability=method.update_probability,
-            rng=updates if stochastic else None,
-        )
-    else:
-        schedule = Backprop(network)
     return Trainer(
-        schedule, data, batch_size=settings.batch_size, rng=order, dtype=np.dtype(settings.dtype)
+        _make_schedule(method, settings, network, updates), data,
+        batch_size=settings.batch_size, rng=order, dtype=np.dtype(settings.dtype),
     )
+
+
+def _make_schedule(method: Method, settings: Settings, network: Network,
+                   rng: np.random.Generator) -> Schedule:
+    threads = settings.engine == "threads"
+    if not method.decoupled:
+        return ModelParallel(network, latency=settings.latency) if threads else Backprop(network)
+    options = {
+        "fit_every": settings.fit_every, "update_probability": method.update_probability,
+        "rng": rng if method.update_probability < 1 else None,
+    }
+    if not threads:
+        return Decoupled(network, **options)
+    return Asynchronous(network, depth=settings.depth, latency=settings.latency,
+                        deterministic=settings.deterministic, **options)
 
 
 def _make_fit(method: Method, settings: Settings) -> Fit:

@@ -24,6 +24,11 @@ class Settings:
     fit_every : SG models are fitted on every k-th step
     sg_lr : learning rate of Adam-fitted SG models
     forget, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
+    engine : "sequential", or "threads" for one thread a module (all at once with synthetic
+        gradients, in turn with backprop)
+    depth : most minibatches between two modules in threads
+    latency : simulated seconds of each message between modules in threads
+    deterministic : targets are applied at fixed steps, so that runs in threads repeat
     seed : of weights, minibatch order and stochastic updates
     dtype : "float32" or "float64"
 
@@ -47,6 +52,10 @@ class Settings:
     forget: float = 0.98
     ridge: float = 1e-3
     solve_every: int = 8
+    engine: str = "sequential"
+    depth: int = 4
+    latency: float = 0.0
+    deterministic: bool = False
     seed: int = 0
     dtype: str = "float32"
 
@@ -54,7 +63,8 @@ class Settings:
         for width in self.hidden:
             check_count("width of a hidden layer", width)
         for name, known in (("activation", list(ACTIVATIONS)), ("optimizer", ["sgd", "adam"]),
-                            ("dtype", ["float32", "float64"])):
+                            ("dtype", ["float32", "float64"]),
+                            ("engine", ["sequential", "threads"])):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import TINY, blobs
 
-from sgdni.benchmark.compare import Runs, builders, compare
+from sgdni.benchmark.compare import Entry, Runs, compare, enter
 from sgdni.benchmark.products import Product, ProductsAlone
 from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
@@ -44,15 +44,28 @@ def test_command_writes_results_and_pictures(tmp_path, capsys):
     assert all(method in table for method in METHODS) and "backprop" in table
 
 
+class Fake:
+    """A contender that diverges in its second epoch if it is called b."""
+
+    def __init__(self, name, turns):
+        self.name, self.turns, self.history = name, turns, []
+
+    def epoch(self):
+        self.turns.append(self.name)
+        if self.name == "b" and len(self.history) == 1:
+            raise DivergenceError("loss", 1e9, 1e6, None)
+        self.history.append(record(len(self.history) + 1, 1.0, 0.5, 1.0))
+
+
 def record(epoch, seconds, accuracy, total, sg=()):
     return EpochRecord(epoch, 10, 1.0, 0.5, 1.0, accuracy, seconds, total, sg, sg, sg)
 
 
 def rows_of(histories, target=0.9):
     data = blobs(np.random.default_rng(0))
-    runs = {name: Runs(name, histories=h) for name, h in histories.items()}
+    runs = {name: Runs(name, Entry(Fake), histories=h) for name, h in histories.items()}
     epochs = max(len(h) for hs in histories.values() for h in hs)
-    results = summarise(runs, data, TINY, epochs=epochs, threads=1, target=target)
+    results = summarise(runs, data, TINY, epochs=epochs, target=target)
     return {row["method"]: row for row in results["rows"]}
 
 
@@ -84,23 +97,12 @@ def test_without_backprop_there_is_no_speedup():
 
 def test_contenders_take_turns_and_a_diverged_one_drops_out(tmp_path):
     turns = []
-
-    class Fake:
-        def __init__(self, name):
-            self.name, self.history = name, []
-
-        def epoch(self):
-            turns.append(self.name)
-            if self.name == "b" and len(self.history) == 1:
-                raise DivergenceError("loss", 1e9, 1e6, None)
-            self.history.append(record(len(self.history) + 1, 1.0, 0.5, 1.0))
-
     data = blobs(np.random.default_rng(0))
-    contenders = {name: lambda s, d, name=name: Fake(name) for name in "abc"}
+    contenders = {name: Entry(lambda s, d, name=name: Fake(name, turns)) for name in "abc"}
     runs = compare(contenders, data, TINY, epochs=3, repeats=1)
     assert "".join(turns) == "abcabcac"
     assert "diverged" in runs["b"].failure
-    results = summarise(runs, data, TINY, epochs=3, threads=1, target=0.9)
+    results = summarise(runs, data, TINY, epochs=3, target=0.9)
     assert results["rows"][1]["test_accuracy"] is None
     assert "b broke off" in render(results)
     assert json.loads(write(results, tmp_path).read_text())["rows"][1]["failure"]
@@ -109,7 +111,7 @@ def test_contenders_take_turns_and_a_diverged_one_drops_out(tmp_path):
 def test_repeats_use_consecutive_seeds_and_are_reproducible():
     data = blobs(np.random.default_rng(0))
     def losses():
-        runs = compare(builders(["cdni"]), data, TINY, epochs=1, repeats=2)
+        runs = compare({"cdni": enter("cdni")}, data, TINY, epochs=1, repeats=2)
         return [h[0].train_loss for h in runs["cdni"].histories]
     first = losses()
     assert first == losses() and first[0] != first[1]

@@ -6,11 +6,11 @@ another machine. Speeds are therefore compared as ratios within one turn (A B C 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sgdni.benchmark.machine import blas_threads
+from sgdni.blas import blas_threads
 from sgdni.data import Dataset
 from sgdni.methods import build_trainer
 from sgdni.settings import Settings
@@ -25,8 +25,18 @@ class Contender(Protocol):
     def epoch(self) -> EpochRecord: ...
 
 
-#: Builds a contender from settings (with their seed) and data.
-Build = Callable[[Settings, Dataset], Contender]
+@dataclass(frozen=True)
+class Entry:
+    """How a contender enters the comparison.
+
+    build : makes it from settings (with their seed) and data.
+    workers : modules at work at the same time.
+    blas_threads : threads of its matrix products.
+    """
+
+    build: Callable[[Settings, Dataset], Contender]
+    workers: int = 1
+    blas_threads: int = 1
 
 
 @dataclass
@@ -38,20 +48,20 @@ class Runs:
     """
 
     name: str
-    workers: int = 1
+    entry: Entry
     histories: list[list[EpochRecord]] = field(default_factory=list)
     failure: str | None = None
 
 
-def builders(methods: Sequence[str]) -> dict[str, Build]:
-    """Return how to build each of the package's own methods, by name."""
-    def bind(name: str) -> Build:
-        return lambda settings, data: build_trainer(name, settings, data)
-    return {name: bind(name) for name in methods}
+def enter(method: str, *, workers: int = 1, blas_threads: int = 1, **changes: object) -> Entry:
+    """Return an entry for one of the package's own methods, with some settings changed."""
+    def build(settings: Settings, data: Dataset) -> Contender:
+        return build_trainer(method, replace(settings, **changes), data)
+    return Entry(build, workers, blas_threads)
 
 
-def compare(contenders: dict[str, Build], data: Dataset, settings: Settings, *, epochs: int,
-            repeats: int, threads: int = 1,
+def compare(contenders: dict[str, Entry], data: Dataset, settings: Settings, *, epochs: int,
+            repeats: int,
             on_turn: Callable[[str], None] | None = None,
             on_repeat: Callable[[dict[str, Runs]], None] | None = None) -> dict[str, Runs]:
     """Train every contender for `epochs`, `repeats` times with seeds seed, seed + 1, ...
@@ -60,9 +70,8 @@ def compare(contenders: dict[str, Build], data: Dataset, settings: Settings, *, 
 
     Parameters
     ----------
-    contenders : dict of str to Build
+    contenders : dict of str to Entry
     data, settings : as for `build_trainer`
-    threads : BLAS threads for everyone
     on_turn : called with a contender's name before each of its epochs
     on_repeat : called after each repeat with all runs so far, to save them
 
@@ -70,10 +79,10 @@ def compare(contenders: dict[str, Build], data: Dataset, settings: Settings, *, 
     -------
     dict of str to Runs
     """
-    runs = {name: Runs(name) for name in contenders}
+    runs = {name: Runs(name, entry) for name, entry in contenders.items()}
     for repeat in range(repeats):
         seeded = replace(settings, seed=settings.seed + repeat)
-        trainers = {name: build(seeded, data) for name, build in contenders.items()}
+        trainers = {name: entry.build(seeded, data) for name, entry in contenders.items()}
         for name, trainer in trainers.items():
             runs[name].histories.append(trainer.history)
         out: set[str] = set()
@@ -83,7 +92,7 @@ def compare(contenders: dict[str, Build], data: Dataset, settings: Settings, *, 
                     on_turn(name)
                 if name in out:
                     continue
-                with blas_threads(threads):
+                with blas_threads(contenders[name].blas_threads):
                     try:
                         trainer.epoch()
                     except DivergenceError as error:

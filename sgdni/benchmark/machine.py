@@ -1,30 +1,23 @@
-"""Say what machine and versions a measurement was made with, and pin the BLAS threads."""
+"""Say what machine and versions a measurement was made with."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
 
 import sgdni
-
-
-def blas_threads(count: int) -> AbstractContextManager:
-    """Let BLAS use `count` threads inside the ``with`` block, in this process."""
-    return threadpool_limits(limits=count, user_api="blas")
+from sgdni.blas import blas_libraries
 
 
 def describe() -> dict:
     """Return machine, versions and BLAS kernel as a JSON-ready dict."""
     blas = [
         {k: pool.get(k) for k in ("internal_api", "version", "architecture", "threading_layer")}
-        for pool in threadpool_info()
-        if pool.get("user_api") == "blas"
+        for pool in blas_libraries()
     ]
     return {
         "system": f"{platform.system()} {platform.machine()}",

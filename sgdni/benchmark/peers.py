@@ -12,9 +12,9 @@ import time
 import warnings
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
-from sgdni.benchmark.compare import Build
+from sgdni.benchmark.compare import Entry
+from sgdni.blas import blas_libraries
 from sgdni.data import Dataset, scale_pixels
 from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
 from sgdni.methods import build_trainer
@@ -23,11 +23,11 @@ from sgdni.training import EpochRecord
 from sgdni.training.batches import minibatches
 
 
-def available() -> tuple[dict[str, Build], list[str]]:
-    """Return the peers that are installed, as builders by name, and the names of the others."""
+def available(blas_threads: int = 1) -> tuple[dict[str, Entry], list[str]]:
+    """Return the peers that are installed, as entries by name, and the names of the others."""
     peers = {"pytorch": ("torch", TorchPeer), "scikit-learn": ("sklearn", SklearnPeer)}
     found = {
-        name: build for name, (package, build) in peers.items()
+        name: Entry(build, 1, blas_threads) for name, (package, build) in peers.items()
         if importlib.util.find_spec(package) is not None
     }
     return found, [name for name in peers if name not in found]
@@ -161,5 +161,5 @@ def _record(history: list[EpochRecord], losses: list[float], train_accuracy: flo
 
 def _blas_threads() -> int:
     """Return the limit in force: PyTorch brings its own BLAS, which the pinning does not reach."""
-    return max((p["num_threads"] for p in threadpool_info()
-                if p["user_api"] == "blas" and "numpy" in p["filepath"]), default=1)
+    return max((library["num_threads"] for library in blas_libraries()
+                if "numpy" in library["filepath"]), default=1)

@@ -16,7 +16,7 @@ from sgdni.training import seconds_to_accuracy
 
 
 def summarise(runs: dict[str, Runs], data: Dataset, settings: Settings, *, epochs: int,
-              threads: int, target: float | None) -> dict:
+              target: float | None) -> dict:
     """Return the JSON-ready results: machine, data, settings and one row for each contender.
 
     Test accuracy is that of the last epoch, never of the best one. Times are medians over all
@@ -35,7 +35,7 @@ def summarise(runs: dict[str, Runs], data: Dataset, settings: Settings, *, epoch
             "repeats": max((len(r.histories) for r in runs.values()), default=0),
         },
         "rows": [
-            _row(r, runs.get("backprop"), settings.batch_size, epochs, threads, target)
+            _row(r, runs.get("backprop"), settings.batch_size, epochs, target)
             for r in runs.values()
         ],
     }
@@ -59,7 +59,7 @@ def _finite(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _row(runs: Runs, backprop: Runs | None, batch_size: int, epochs: int, threads: int,
+def _row(runs: Runs, backprop: Runs | None, batch_size: int, epochs: int,
          target: float | None) -> dict:
     finished = [h for h in runs.histories if len(h) == epochs]
     last = [h[-1] for h in finished]
@@ -68,8 +68,8 @@ def _row(runs: Runs, backprop: Runs | None, batch_size: int, epochs: int, thread
     accuracies = [r.test_accuracy for r in last]
     return {
         "method": runs.name,
-        "workers": runs.workers,
-        "blas_threads": threads,
+        "workers": runs.entry.workers,
+        "blas_threads": runs.entry.blas_threads,
         "test_accuracy": _median(accuracies),
         "test_accuracy_spread": [min(accuracies), max(accuracies)] if accuracies else None,
         "seconds_per_step": step,

@@ -21,6 +21,22 @@ def render(results: dict) -> str:
     return "\n".join([_title(results), "", *body, "", *_notes(results)])
 
 
+def markdown(results: dict) -> str:
+    """Return the same figures as a Markdown table, for the README and other documents.
+
+    With both errors of the SG models: against the true gradient and against the fitted target.
+    """
+    columns = ("method", "test accuracy", "spread", "images/s", "vs backprop", "s to target",
+               "SG error, truth", "SG error, target")
+    lines = ["| " + " | ".join(columns) + " |", "|---" + "|---:" * 5 + "|---|---|"]
+    for row in results["rows"]:
+        method, accuracy, spread, images, speed, _, seconds, truth = _cells(row)
+        cells = (f"`{method}`", accuracy, spread, images, speed, seconds, truth,
+                 _errors(row["sg_target_error"]))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _title(results: dict) -> str:
     s, data, machine = results["settings"], results["data"], results["machine"]
     widths = "-".join(map(str, s["hidden"]))
@@ -36,7 +52,6 @@ def _title(results: dict) -> str:
 
 def _cells(row: dict) -> tuple[str, ...]:
     spread = row["test_accuracy_spread"]
-    errors = row["sg_relative_error"]
     return (
         row["method"],
         _format(row["test_accuracy"], lambda v: f"{100 * v:.2f}%"),
@@ -45,8 +60,12 @@ def _cells(row: dict) -> tuple[str, ...]:
         _format(row["speedup_vs_backprop"], lambda v: f"{v:.2f}x"),
         _format(row["seconds_per_epoch"], lambda v: f"{v:.2f}"),
         _format(row["seconds_to_target"], lambda v: f"{v:.2f}"),
-        "-" if errors is None else "  ".join(f"{e:.2f}" for e in errors),
+        _errors(row["sg_relative_error"]),
     )
+
+
+def _errors(values: list[float] | None) -> str:
+    return "-" if values is None else "  ".join(f"{e:.2f}" for e in values)
 
 
 def _format(value: float | None, spell) -> str:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from sgdni import plots
 from sgdni.benchmark import peers
-from sgdni.benchmark.compare import Runs, builders, compare
+from sgdni.benchmark.compare import Runs, compare, enter
 from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
 from sgdni.cli import options
@@ -70,9 +70,11 @@ def run(args: argparse.Namespace) -> None:
     if args.validate is not None:
         data = data.validation_split(args.validate, np.random.default_rng(0))
     target = data.target_accuracy if args.target is None else args.target
-    contenders = builders(args.methods)
+    contenders = {
+        name: enter(name, blas_threads=args.blas_threads) for name in args.methods
+    }
     if args.peers:
-        found, missing = peers.available()
+        found, missing = peers.available(args.blas_threads)
         contenders |= found
         for name in missing:
             print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
@@ -80,8 +82,13 @@ def run(args: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
     def results_of(runs: dict[str, Runs]) -> dict:
-        return summarise(runs, data, settings, epochs=args.epochs, threads=args.blas_threads,
-                         target=target)
+        return summarise(runs, data, settings, epochs=args.epochs, target=target)
+
+    def on_repeat(runs: dict[str, Runs]) -> None:
+        # Written after every repeat, so an interruption keeps the finished ones.
+        path = write(results_of(runs), out)
+        done = max(len(r.histories) for r in runs.values())
+        bar.write(f"repeat {done} of {args.repeats} done, so far in {path}")
 
     turns = args.repeats * args.epochs * len(contenders)
     with tqdm(total=turns, unit="epoch", disable=None, leave=False) as bar:
@@ -90,9 +97,7 @@ def run(args: argparse.Namespace) -> None:
             bar.update()
         runs = compare(
             contenders, data, settings, epochs=args.epochs, repeats=args.repeats,
-            threads=args.blas_threads, on_turn=on_turn,
-            # Written after every repeat, so an interruption keeps the finished ones.
-            on_repeat=lambda runs: write(results_of(runs), out),
+            on_turn=on_turn, on_repeat=on_repeat,
         )
     results = results_of(runs)
     written = [write(results, out), *plots.comparison(results, out)]

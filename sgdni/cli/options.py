@@ -21,9 +21,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add(net, "cuts", "hidden layers after which an interface stands (default: after each)",
          type=int, nargs="+", metavar="I")
     _add(net, "activation", "relu, tanh or sigmoid")
-    net.add_argument("--batch-norm", action=argparse.BooleanOptionalAction,
-                     default=argparse.SUPPRESS, help="normalise before each nonlinearity "
-                     "(default: yes; synthetic gradients through relu need it)")
+    _add_switch(net, "batch_norm", "normalise before each nonlinearity (default: yes; synthetic "
+                "gradients through relu need it)")
     _add(net, "dtype", "float32 or float64")
     learning = parser.add_argument_group("learning")
     _add(learning, "optimizer", "sgd or adam, for every module")
@@ -38,6 +37,18 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add(sg, "forget", "forgetting factor of least squares", type=float)
     _add(sg, "ridge", "ridge of least squares, relative", type=float)
     _add(sg, "solve_every", "fits between two least-squares solutions", type=int, metavar="K")
+    engine = parser.add_argument_group("engine")
+    _add(engine, "engine", "sequential, or threads: a thread for each module")
+    _add(engine, "depth", "most minibatches between two modules in threads", type=int, metavar="N")
+    _add(engine, "latency", "simulated seconds of each message between modules in threads",
+         type=float, metavar="S")
+    _add_switch(engine, "deterministic", "apply targets at fixed steps, so that runs in threads "
+                "repeat (default: no)")
+
+
+def _add_switch(group, name: str, text: str) -> None:
+    group.add_argument(flag(name), action=argparse.BooleanOptionalAction,
+                       default=argparse.SUPPRESS, help=text)
 
 
 def given(args: argparse.Namespace) -> dict:

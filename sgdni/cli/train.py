@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sgdni.benchmark.machine import blas_threads
+from sgdni.blas import blas_threads
 from sgdni.cli import options
 from sgdni.data import load
 from sgdni.methods import METHODS, build_trainer

@@ -1,13 +1,15 @@
 """Schedules (who computes what when) and the loop that runs them over a data set."""
 
+from sgdni.training.asynchronous import Asynchronous
 from sgdni.training.backprop import Backprop
 from sgdni.training.decoupled import Decoupled
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
 from sgdni.training.history import EpochRecord, seconds_to_accuracy
+from sgdni.training.model_parallel import ModelParallel
 from sgdni.training.schedule import Schedule, StepResult
 from sgdni.training.trainer import Trainer
 
 __all__ = [
-    "Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "EpochRecord", "Schedule",
-    "StepResult", "Trainer", "seconds_to_accuracy",
+    "Asynchronous", "Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "EpochRecord",
+    "ModelParallel", "Schedule", "StepResult", "Trainer", "seconds_to_accuracy",
 ]

@@ -1,0 +1,17 @@
+"""How many threads the matrix products use. Pinned explicitly wherever something is measured."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from threadpoolctl import threadpool_info, threadpool_limits
+
+
+def blas_threads(count: int) -> AbstractContextManager:
+    """Let BLAS use `count` threads inside the ``with`` block, everywhere in this process."""
+    return threadpool_limits(limits=count, user_api="blas")
+
+
+def blas_libraries() -> list[dict]:
+    """Return the BLAS libraries in this process: name, version, kernel, threads, file."""
+    return [pool for pool in threadpool_info() if pool["user_api"] == "blas"]

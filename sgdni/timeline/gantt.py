@@ -1,0 +1,57 @@
+"""Draw schedules as Gantt charts: the clearest picture of the locks that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from sgdni.timeline.schedules import Interval
+
+# Okabe and Ito's colours; the minibatch's number is written inside, so none relies on colour alone.
+KINDS = {
+    "forward": ("#56B4E9", "forward"),
+    "backward": ("#E69F00", "backward and update"),
+    "predict": ("#009E73", "predict a synthetic gradient"),
+    "fit": ("#CC79A7", "fit the SG model"),
+}
+
+
+def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = None,
+         title: str = "") -> Figure:
+    """Draw one panel for each schedule, workers from bottom to top, time to the right in ms.
+
+    Parameters
+    ----------
+    schedules : intervals by name
+    until : seconds to show; by default to the end of the longest
+    """
+    if until is None:
+        until = max(interval.end for intervals in schedules.values() for interval in intervals)
+    counts = [1 + max(i.worker for i in intervals) for intervals in schedules.values()]
+    figure = Figure(figsize=(10, 1.2 + 0.75 * len(counts) + 0.28 * sum(counts)),
+                    layout="constrained")
+    panels = figure.subplots(len(counts), 1, sharex=True, squeeze=False,
+                             height_ratios=[c + 0.8 for c in counts])[:, 0]
+    for axes, (name, intervals), count in zip(panels, schedules.items(), counts, strict=True):
+        for interval in intervals:
+            if interval.start >= until:
+                continue
+            start, width = 1e3 * interval.start, 1e3 * (interval.end - interval.start)
+            axes.broken_barh([(start, width)], (interval.worker - 0.4, 0.8), edgecolor="white",
+                             linewidth=0.4, facecolor=KINDS[interval.kind][0])
+            if interval.kind in ("forward", "backward") and width > 0.012e3 * until:
+                axes.text(start + width / 2, interval.worker, str(interval.step + 1), fontsize=7,
+                          ha="center", va="center", clip_on=True)
+        axes.set(ylim=(-0.6, count - 0.4), yticks=range(count),
+                 yticklabels=[f"worker {i + 1}" for i in range(count)])
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(left=False)
+    panels[-1].set(xlabel="time (ms); numbers are minibatches", xlim=(0, 1e3 * until))
+    figure.legend(handles=[Patch(color=c, label=label) for c, label in KINDS.values()],
+                  loc="outside lower center", ncols=len(KINDS), frameon=False, fontsize=9)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure

@@ -1,0 +1,166 @@
+"""Decoupled neural interfaces for real: every module in a thread of its own, all at work at once.
+
+NumPy releases the interpreter's lock inside matrix products and array operations, so threads run
+in parallel on as many cores. Each computes its products with one BLAS thread; more would fight for
+the same cores.
+
+Module i sends its output up and at once learns from its synthetic gradient. What M_i should have
+said travels back as a message with its own h_i and target, and is applied when it arrives, a
+few minibatches late. Nobody waits for it: that is the update lock and the backward lock gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from sgdni.blas import blas_threads
+from sgdni.checks import check_count, check_range
+from sgdni.network import Network
+from sgdni.training.channel import Channel
+from sgdni.training.crew import Crew
+from sgdni.training.decoupled import Decoupled
+from sgdni.training.divergence import DivergenceGuard
+from sgdni.training.schedule import StepResult
+
+POLL_SECONDS = 0.05  # how often finished steps are handed out; waking for each one would cost more
+
+
+class Asynchronous(Decoupled):
+    """The decoupled schedule with one thread for each module.
+
+    Every module handles every minibatch exactly once, in order.
+
+    Parameters
+    ----------
+    network, fit_every, update_probability, rng, guard
+        As for Decoupled.
+    depth : int
+        Most minibatches on the way from one module to the next, the sender waiting for room.
+        With a latency, steps overlap only if depth times the time of a step covers it.
+    latency : float
+        Simulated seconds that each message takes between modules, up and down.
+    deterministic : bool
+        Apply the target of step t exactly before the prediction of step t + depth, waiting for
+        it if need be, so that runs are repeatable; with ``depth=1`` they equal Decoupled bit for
+        bit, at the price of all parallel work below the top.
+
+    Raises
+    ------
+    ValueError
+        For options out of range.
+    """
+
+    def __init__(self, network: Network, *, fit_every: int = 1, update_probability: float = 1.0,
+                 rng: np.random.Generator | None = None, depth: int = 4, latency: float = 0.0,
+                 deterministic: bool = False, guard: DivergenceGuard | None = None) -> None:
+        super().__init__(network, fit_every=fit_every, update_probability=update_probability,
+                         rng=rng, guard=guard)
+        check_count("depth", depth)
+        check_range("latency", latency, 0, np.inf, open_high=True)
+        self.depth, self.latency, self.deterministic = depth, latency, deterministic
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
+        [result] = self.run([(x, y)])
+        return result
+
+    def run(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[StepResult]:
+        """Train on minibatches, yielding the results in order, a few at a time.
+
+        An exception in any module, or in whoever consumes the results, stops all threads before
+        it goes on. The iterable is read in the lowest module's thread.
+        """
+        interfaces = len(self.network.modules) - 1
+        up = [Channel(self.depth, self.latency) for _ in range(interfaces)]
+        down = [Channel(None, self.latency) for _ in range(interfaces)]
+        results: deque[StepResult] = deque()
+        workers = [
+            _Worker(self, i, up[i] if i < interfaces else None, down[i] if i < interfaces else None,
+                    down[i - 1] if i > 0 else None, results)
+            for i in range(interfaces + 1)
+        ]
+        sources = [self._number(batches), *(iter(channel.get, None) for channel in up)]
+        crew = Crew(
+            [lambda w=w, s=s: w.work(s) for w, s in zip(workers, sources, strict=True)],
+            [*up, *down],
+        )
+        self._crew = crew
+        with blas_threads(1), crew:
+            done = False
+            while not done:
+                done = crew.wait(POLL_SECONDS)
+                while results:
+                    yield results.popleft()
+            crew.check()
+
+    def _number(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple]:
+        """Yield (step, x, y, learns): the messages that the lowest module receives."""
+        for x, y in batches:
+            if self._crew.stopping:
+                return
+            yield int(self._steps), x, y, self._draw_learners(len(self.network.modules))
+            self._steps += 1
+
+
+class _Worker:
+    """One module, its SG model if it is not the top one, and its ends of the channels.
+
+    up : to the module above; targets : from the module above, for the SG model here;
+    down : to the module below, for the SG model there. None at the ends.
+    """
+
+    def __init__(self, schedule: Asynchronous, i: int, up: Channel | None,
+                 targets: Channel | None, down: Channel | None,
+                 results: deque[StepResult]) -> None:
+        network = schedule.network
+        self.schedule, self.i, self.network = schedule, i, network
+        self.module = network.modules[i]
+        self.model = network.synthetic[i] if up is not None else None
+        self.up, self.targets, self.down, self.results = up, targets, down, results
+        self._awaited: deque[int] = deque()  # steps whose targets have not come yet
+
+    def work(self, source: Iterable[tuple]) -> None:
+        """Handle every minibatch of `source`, then the targets that are still under way."""
+        for message in source:
+            self._handle(*message)
+        if self.up is not None:
+            self.up.put(None)
+            while self._awaited:
+                self._fit(self.targets.get())
+
+    def _handle(self, step: int, h_below: np.ndarray, y: np.ndarray, learns: np.ndarray) -> None:
+        guard, i = self.schedule.guard, self.i
+        c = self.network.context(y, h_below.dtype)
+        fits = step % self.schedule.fit_every == 0
+        h = self.module.forward(h_below)
+        guard.check(i + 1, "activations", h)
+        if self.up is not None:
+            self.up.put((step, h.copy(), y, learns))
+            self._take_targets(step)
+            if fits and learns[i + 1]:
+                self._awaited.append(step)
+            delta = self.model.predict(h, c) if learns[i] else None
+        else:
+            result, delta = self.schedule.judge(h, y)
+        if learns[i]:
+            guard.check(i + 1, "gradients", delta)
+            target = self.module.learn(delta, input_gradient=self.down is not None and fits)
+            if target is not None:
+                # h_below came in a message, so it is ours to send on; target is the layer's.
+                self.down.put((h_below, c, target.copy()))
+        if self.up is None:
+            self.results.append(result)
+
+    def _take_targets(self, step: int) -> None:
+        if self.schedule.deterministic:
+            while self._awaited and self._awaited[0] <= step - self.schedule.depth:
+                self._fit(self.targets.get())
+        else:
+            while (message := self.targets.get_nowait()) is not None:
+                self._fit(message)
+
+    def _fit(self, message: tuple) -> None:
+        self._awaited.popleft()
+        self.model.fit(*message)

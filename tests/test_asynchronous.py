@@ -1,0 +1,242 @@
+"""Modules in threads: the same learning, every minibatch once, and no thread left behind."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import TINY, blobs
+
+from sgdni.methods import build_network, build_trainer
+from sgdni.training import (
+    Asynchronous,
+    Backprop,
+    Decoupled,
+    DivergenceError,
+    ModelParallel,
+    Trainer,
+    checkpoint,
+)
+from sgdni.training.channel import Channel, ChannelShut
+
+
+def batches(count, seed=0, size=8):
+    rng = np.random.default_rng(seed)
+    return [
+        (rng.standard_normal((size, 5)).astype(np.float32), rng.integers(0, 3, size))
+        for _ in range(count)
+    ]
+
+
+def network(method="cdni-ls", **changes):
+    settings = replace(TINY, **changes)
+    return build_network(method, settings, 5, 3, np.random.default_rng(1))
+
+
+def threads_left():
+    return [t.name for t in threading.enumerate() if t.name.startswith("sgdni")]
+
+
+def assert_same(a, b):
+    ours, theirs = a.state(), b.state()
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+@pytest.mark.parametrize("cuts", [(2,), (1, 3), (1, 2, 3)])
+@pytest.mark.parametrize("method, p, fit_every", [
+    ("cdni", 1.0, 1), ("cdni-ls", 1.0, 3), ("dni", 0.5, 2),
+])
+def test_depth_one_in_fixed_order_is_the_sequential_schedule(cuts, method, p, fit_every):
+    options = {"fit_every": fit_every, "update_probability": p}
+    turns = Decoupled(network(method, cuts=cuts), rng=np.random.default_rng(2), **options)
+    threads = Asynchronous(network(method, cuts=cuts), rng=np.random.default_rng(2), depth=1,
+                           deterministic=True, **options)
+    assert list(turns.run(batches(12))) == list(threads.run(batches(12)))
+    assert_same(turns, threads)
+
+
+@pytest.mark.parametrize("cuts", [(2,), (1, 2, 3)])
+def test_model_parallel_is_backprop(cuts):
+    one, split = Backprop(network("backprop", cuts=cuts)), ModelParallel(
+        network("backprop", cuts=cuts), latency=1e-4)
+    assert list(one.run(batches(8))) == list(split.run(batches(8)))
+    assert_same(one, split)
+
+
+def test_deterministic_runs_repeat_at_any_depth():
+    runs = []
+    for _ in range(3):
+        schedule = Asynchronous(network(), depth=3, deterministic=True)
+        list(schedule.run(batches(20)))
+        runs.append(schedule)
+    assert_same(runs[0], runs[1])
+    assert_same(runs[0], runs[2])
+    sequential = Decoupled(network())
+    list(sequential.run(batches(20)))
+    with pytest.raises(AssertionError):  # targets come later, so this is another trajectory
+        assert_same(runs[0], sequential)
+
+
+@pytest.mark.parametrize("make", [
+    lambda n: Asynchronous(n, depth=2), lambda n: Asynchronous(n, depth=1, latency=1e-4),
+    lambda n: Asynchronous(n, depth=3, deterministic=True), lambda n: ModelParallel(n),
+])
+def test_every_module_handles_every_minibatch_once_in_order(make):
+    schedule = make(network("cdni"))
+    seen = [[] for _ in schedule.network.modules]
+    fitted = [0 for _ in schedule.network.synthetic]
+    for i, module in enumerate(schedule.network.modules):
+        def forward(x, training=True, i=i, run=module.forward):
+            seen[i].append(len(x))
+            return run(x, training)
+        module.forward = forward
+    for i, model in enumerate(schedule.network.synthetic):
+        def fit(h, c, target, i=i):
+            fitted[i] += len(h) == len(c) == len(target)
+        model.fit = fit
+    sizes = list(range(2, 22))  # each minibatch known by its size
+    results = list(schedule.run(batches(1, size=n)[0] for n in sizes))
+    assert seen == [sizes] * len(seen)
+    assert len(results) == len(sizes)
+    if isinstance(schedule, Asynchronous):
+        assert fitted == [len(sizes)] * len(fitted)
+
+
+@pytest.mark.parametrize("make", [lambda n: Asynchronous(n, depth=1), ModelParallel])
+@pytest.mark.parametrize("module", [0, 1, 3])
+@pytest.mark.parametrize("method", ["forward", "learn"])
+def test_an_exception_in_a_module_is_raised_as_it_was(make, module, method):
+    schedule = make(network("cdni"))
+    calls, run = [], getattr(schedule.network.modules[module], method)
+
+    def broken(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 5:
+            raise RuntimeError("broken on purpose")
+        return run(*args, **kwargs)
+
+    setattr(schedule.network.modules[module], method, broken)
+    with pytest.raises(RuntimeError, match="broken on purpose"):
+        list(schedule.run(batches(1000)))
+    assert len(calls) == 5 and threads_left() == []
+
+
+def test_an_exception_in_the_data_is_raised_as_it_was():
+    def source():
+        yield from batches(3)
+        raise OSError("disk gone")
+
+    with pytest.raises(OSError, match="disk gone"):
+        list(Asynchronous(network()).run(source()))
+    assert threads_left() == []
+
+
+def test_divergence_names_module_and_step():
+    data = blobs(np.random.default_rng(0))
+    net = network()
+    net.modules[2].params["0.W"][0, 0] = np.nan
+    trainer = Trainer(Asynchronous(net), data, batch_size=16, rng=np.random.default_rng(0))
+    with pytest.raises(DivergenceError, match="epoch 1, step 1: .*activations of module 3 "):
+        trainer.epoch()
+    assert threads_left() == []
+
+
+@pytest.mark.parametrize("make", [lambda n: Asynchronous(n, latency=60.0),
+                                  lambda n: ModelParallel(n, latency=60.0)])
+def test_ctrl_c_while_everybody_waits_stops_all_threads_at_once(make):
+    def forever():
+        while True:
+            yield from batches(1)
+
+    run = make(network("cdni")).run(forever())
+    started = time.perf_counter()
+    threading.Timer(0.05, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+    assert time.perf_counter() - started < 10  # a message would have taken a minute
+    assert threads_left() == []
+
+
+def test_interrupt_in_the_consumer_leaves_no_thread():
+    schedule = Asynchronous(network(), depth=1)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in schedule.run(batches(1) * 10_000):
+            raise KeyboardInterrupt
+    assert threads_left() == []
+
+
+def test_deterministic_training_resumes_bit_for_bit(tmp_path):
+    """The pipeline is empty between epochs, so a checkpoint holds everything."""
+    data = blobs(np.random.default_rng(0))
+    settings = replace(TINY, engine="threads", depth=2, deterministic=True)
+    straight, first, second = (build_trainer("cdni-stochastic", settings, data) for _ in range(3))
+    straight.epoch()
+    straight.epoch()
+    first.epoch()
+    checkpoint.save(tmp_path / "run.npz", first, {})
+    checkpoint.restore(tmp_path / "run.npz", second)
+    second.epoch()
+    assert_same(straight.schedule, second.schedule)
+
+
+@pytest.mark.parametrize("method, kind", [("backprop", ModelParallel), ("cdni", Asynchronous)])
+def test_settings_choose_the_engine(method, kind):
+    data = blobs(np.random.default_rng(0), n_train=480)
+    settings = replace(TINY, engine="threads", latency=1e-4)
+    trainer = build_trainer(method, settings, data)
+    assert type(trainer.schedule) is kind and trainer.schedule.latency == 1e-4
+    for _ in range(12):
+        trainer.epoch()
+    assert trainer.history[-1].test_accuracy > 0.85
+
+
+def test_wrong_options_are_refused():
+    with pytest.raises(ValueError, match="depth: expected a number in .*, got 0"):
+        Asynchronous(network(), depth=0)
+    with pytest.raises(ValueError, match="latency.*got -1"):
+        Asynchronous(network(), latency=-1)
+    with pytest.raises(ValueError, match="latency.*got -1"):
+        ModelParallel(network("backprop"), latency=-1)
+
+
+def test_a_channel_keeps_order_capacity_and_latency():
+    channel = Channel(capacity=2, latency=0.05)
+    started = time.perf_counter()
+    channel.put("a")
+    channel.put("b")
+    assert channel.get_nowait() is None
+    assert channel.get() == "a" and time.perf_counter() - started >= 0.05
+    assert channel.get() == "b"
+    channel.put("c")
+    channel.put("d")
+    blocked = threading.Thread(target=lambda: channel.put("e"))
+    blocked.start()
+    assert channel.get() == "c"
+    blocked.join(5)
+    assert not blocked.is_alive() and [channel.get(), channel.get()] == ["d", "e"]
+
+
+@pytest.mark.parametrize("wait", [lambda c: c.get(), lambda c: (c.put(1), c.put(2))])
+def test_shutting_a_channel_wakes_whoever_waits(wait):
+    channel, ended = Channel(capacity=1), []
+
+    def waiter():
+        try:
+            wait(channel)
+        except ChannelShut:
+            ended.append("shut")
+
+    thread = threading.Thread(target=waiter)
+    thread.start()
+    time.sleep(0.02)
+    channel.shut()
+    thread.join(5)
+    assert ended == ["shut"]
+    with pytest.raises(ChannelShut):
+        channel.get_nowait()

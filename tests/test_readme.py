@@ -1,0 +1,26 @@
+"""The README's figures are those of the recorded runs, and its files exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sgdni.benchmark.table import markdown
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("record", ["mnist", "mnist-5k"])
+def test_tables_are_those_of_the_records(record):
+    results = json.loads((ROOT / "benchmarks/records" / record / "results.json").read_text())
+    assert markdown(results) in README
+
+
+def test_linked_files_exist():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert len(links) > 3
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,0 +1,96 @@
+"""Schedules played through by hand-checkable costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import TINY
+
+from sgdni.methods import build_network
+from sgdni.timeline import SCHEDULES, ModuleCost, even_split, measure_costs, step_seconds
+from sgdni.timeline.gantt import draw
+
+TWO = [ModuleCost(1.0, 2.0, 0.0, 0.25, 0.5), ModuleCost(1.0, 1.5, 0.5)]
+
+
+def step(name, costs=TWO, **options):
+    return step_seconds(SCHEDULES[name](costs, 40, **options), 40)
+
+
+def test_locked_backprop_costs_the_sum():
+    assert step("locked backprop") == pytest.approx(6)
+
+
+def test_model_parallel_backprop_adds_two_latencies_a_link():
+    assert step("model-parallel backprop") == pytest.approx(6)
+    assert step("model-parallel backprop", latency=5) == pytest.approx(16)
+    three = [ModuleCost(1, 1)] * 3
+    assert step("model-parallel backprop", three, latency=5) == pytest.approx(6 + 4 * 5)
+
+
+def test_decoupled_costs_the_slowest_worker_whatever_the_latency():
+    slowest = 1 + 2 + 0.25 + 0.5
+    assert step("decoupled") == pytest.approx(slowest)
+    assert step("decoupled", latency=5, depth=8) == pytest.approx(slowest)
+    assert step("decoupled", fit_every=4) == pytest.approx(1 + 2 + 0.25 + 0.5 / 4)
+
+
+def test_a_short_queue_does_not_cover_a_long_latency():
+    assert step("decoupled", latency=20, depth=1) == pytest.approx(20)
+    assert step("decoupled", latency=20, depth=4) == pytest.approx(5)
+
+
+def test_without_the_forward_lock_nobody_waits():
+    steps = 6
+    intervals = SCHEDULES["fully unlocked"](TWO, steps, latency=100)
+    assert min(i.start for i in intervals if i.worker == 1) == 0
+    locked = SCHEDULES["decoupled"](TWO, steps, latency=100)
+    assert min(i.start for i in locked if i.worker == 1) == 101
+
+
+def test_pipelining_overlaps_microbatches():
+    equal = [ModuleCost(1, 1)] * 4
+    plain = step("model-parallel backprop", equal)
+    # m micro-batches through K stages, forward and back: (m + K - 1) / m of one worker's work
+    assert step("pipelined backprop", equal, micro_batches=4) == pytest.approx(2 * 7 / 4)
+    assert plain == pytest.approx(8)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_no_worker_does_two_things_at_once_and_all_work_is_done(name):
+    intervals = SCHEDULES[name](TWO, 5, latency=0.3)
+    for worker in {i.worker for i in intervals}:
+        mine = sorted((i for i in intervals if i.worker == worker), key=lambda i: i.start)
+        assert all(a.end <= b.start + 1e-9 for a, b in zip(mine, mine[1:], strict=False))
+    modules_per_worker = 2 if name == "locked backprop" else 1
+    for kind in ("forward", "backward"):
+        for worker in {i.worker for i in intervals}:
+            steps = {i.step for i in intervals if i.kind == kind and i.worker == worker}
+            assert steps == set(range(5)), (kind, modules_per_worker)
+
+
+def test_even_split_keeps_the_total():
+    total = ModuleCost(8.0, 16.0, 4.0, 0.25, 0.5)
+    for workers in (1, 2, 8):
+        costs = even_split(total, workers)
+        assert len(costs) == workers
+        assert sum(c.forward for c in costs) == pytest.approx(8)
+        assert sum(c.learn for c in costs) == pytest.approx(16)
+        assert costs[0].target == 0 and costs[-1].predict == 0
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_measured_costs_are_there_for_every_operation(rng, together):
+    network = build_network("cdni-ls", TINY, 5, 3, rng)
+    x = rng.standard_normal((16, 5)).astype(np.float32)
+    costs = measure_costs(network, x, rng.integers(0, 3, 16), together=together, repeats=10)
+    assert len(costs) == 4
+    assert all(c.forward > 0 and c.learn > 0 for c in costs)
+    assert all(c.predict > 0 and c.fit > 0 for c in costs[:-1])
+    assert costs[-1].predict == costs[-1].fit == costs[0].target == 0
+
+
+def test_gantt_draws_a_panel_for_each_schedule():
+    figure = draw({name: make(TWO, 4, latency=0.5) for name, make in SCHEDULES.items()})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(SCHEDULES)
+    assert all(len(axes.collections) > 4 for axes in figure.axes)
