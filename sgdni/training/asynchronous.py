@@ -137,10 +137,10 @@ class _Worker:
         h = self.module.forward(h_below)
         guard.check(i + 1, "activations", h)
         if self.up is not None:
-            self.up.put((step, h.copy(), y, learns))
-            self._take_targets(step)
             if fits and learns[i + 1]:
                 self._awaited.append(step)
+            self.up.put((step, h.copy(), y, learns))
+            self._take_targets(step)
             delta = self.model.predict(h, c) if learns[i] else None
         else:
             result, delta = self.schedule.judge(h, y)
