@@ -58,16 +58,15 @@ def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
     method = lookup(name)
     dtype = np.dtype(settings.dtype)
     modules = build_mlp(
-        n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.cuts,
+        n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.interfaces,
         activation=settings.activation, batch_norm=settings.batch_norm, dtype=dtype,
     )
     if not method.decoupled:
         return Network(modules, SoftmaxCrossEntropy())
-    cuts = settings.cuts or range(1, len(settings.hidden) + 1)
     n_context = n_classes if method.conditioned else 0
     synthetic = [
         LinearSG(settings.hidden[cut - 1], n_context, _make_fit(method, settings), dtype)
-        for cut in cuts
+        for cut in settings.interfaces
     ]
     return Network(modules, SoftmaxCrossEntropy(), synthetic, n_context)
 

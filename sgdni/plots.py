@@ -47,7 +47,7 @@ def accuracy(results: dict) -> Figure:
     if finals:  # the interesting part is near the top; the first epochs may leave the picture
         low = max(0.0, min(finals) - 6)
         by_epoch.set_ylim(low, min(100.0, max(finals) + 0.15 * (max(finals) - low)))
-    target = results["rows"][0]["target_accuracy"] if results["rows"] else None
+    target = results["rows"][0]["target_accuracy"]
     for axes in (by_epoch, by_second):
         if target is not None:
             axes.axhline(100 * target, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
@@ -65,7 +65,7 @@ def sg_error(results: dict) -> Figure:
     the model is fitted to. At the top interface the two coincide.
     """
     rows = [row for row in results["rows"] if row["sg_relative_error"]]
-    figure = Figure(figsize=(max(5.0, 3.0 * len(rows)), 3.9), layout="constrained")
+    figure = Figure(figsize=(max(8.0, 3.0 * len(rows)), 4.0), layout="constrained")
     panels = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
     shades = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
     top = 1.0
@@ -78,7 +78,8 @@ def sg_error(results: dict) -> Figure:
                 line = np.median(values[:, :, i], axis=0)
                 top = max(top, float(np.nanmax(line)))
                 label = f"interface {i + 1}" if style == "-" else None
-                axes.plot(epochs, line, style, color=colour, linewidth=width, label=label)
+                axes.plot(epochs, line, style, color=colour, linewidth=width, label=label,
+                          marker=_marker(epochs))
         axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xlabel="epochs", title=row["method"])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -89,7 +90,7 @@ def sg_error(results: dict) -> Figure:
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(
         "Error of synthetic gradients: solid against the true gradient, dashed against the "
-        "fitted target\n(dotted: predicting zero)", fontsize=10,
+        "fitted target\n(the same at the top interface); dotted: predicting zero", fontsize=10,
     )
     return figure
 
@@ -104,9 +105,15 @@ def _stack(row: dict, key: str) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _band(axes: Axes, x: np.ndarray, values: np.ndarray, method: str) -> None:
     colour = COLOURS.get(method)
-    line, = axes.plot(x, np.median(values, axis=0), color=colour, linewidth=1.8, label=method)
+    line, = axes.plot(x, np.median(values, axis=0), color=colour, linewidth=1.8, label=method,
+                      marker=_marker(x))
     axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=line.get_color(),
                       alpha=0.15, linewidth=0)
+
+
+def _marker(x: np.ndarray) -> str | None:
+    """A line of one point needs a marker to be seen."""
+    return "o" if len(x) == 1 else None
 
 
 def _tidy(axes: Axes) -> None:
@@ -120,6 +127,7 @@ def _title(figure: Figure, results: dict) -> None:
     widths = "-".join(map(str, s["hidden"]))
     figure.suptitle(
         f"{results['data']['name']}, hidden layers {widths}, batch {s['batch_size']}, "
+        f"lr {s['lr']:g}, "
         f"{s['repeats']} {'seeds' if s['repeats'] > 1 else 'seed'}", fontsize=11,
     )
 

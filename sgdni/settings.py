@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-from sgdni.checks import check_count
+from sgdni.checks import check_count, check_range
 from sgdni.mlp import ACTIVATIONS
 from sgdni.optimizers import SGD, Adam, Optimizer
 
@@ -70,6 +70,16 @@ class Settings:
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
                 )
         check_count("seed", self.seed, 0)
+        check_count("depth", self.depth)
+        check_range("latency", self.latency, 0, float("inf"), open_high=True)
+        for name in ("latency", "deterministic"):
+            if self.engine != "threads" and getattr(self, name):
+                raise ValueError(f"{name}: needs engine threads, got engine {self.engine}")
+
+    @property
+    def interfaces(self) -> tuple[int, ...]:
+        """The hidden layers after which an interface stands, counted from 1."""
+        return tuple(range(1, len(self.hidden) + 1)) if self.cuts is None else self.cuts
 
     def make_optimizer(self) -> Optimizer:
         """Return a fresh optimiser for one module."""

@@ -52,6 +52,16 @@ def test_resumed_on_the_command_line_equals_uninterrupted(tmp_path):
     assert read_settings(checkpoint)["settings"]["seed"] == 7
 
 
+def test_an_existing_checkpoint_is_not_overwritten_by_a_new_run(tmp_path, capsys):
+    checkpoint = tmp_path / "run.npz"
+    words = ["train", *SMALL, "--epochs", "1", "--checkpoint", str(checkpoint)]
+    assert main(words) == 0
+    before = checkpoint.read_bytes()
+    assert main(words) == 2
+    assert "exists; go on from it with --resume" in capsys.readouterr().err
+    assert checkpoint.read_bytes() == before
+
+
 def test_resume_refuses_options_it_would_ignore(tmp_path, capsys):
     checkpoint = str(tmp_path / "run.npz")
     assert main(["train", *SMALL, "--epochs", "1", "--checkpoint", checkpoint]) == 0
@@ -66,12 +76,17 @@ def test_resume_refuses_options_it_would_ignore(tmp_path, capsys):
     (["train", "--hidden", "8", "--cuts", "2"], "cuts: expected increasing numbers in 1..1"),
     (["train", "--batch-size", "5000"], "batch_size: expected a number in [2, 4000], got 5000"),
     (["train", "--activation", "gelu"], "expected one of relu, tanh, sigmoid, got gelu"),
-    (["train", "--epochs", "0"], "--epochs: expected at least 1, got 0"),
+    (["train", "--epochs", "0"], "--epochs: expected a number in [1, inf], got 0"),
     (["train", "--resume", "nosuch.npz"], "nosuch.npz: no such file"),
     (["train", "--checkpoint", "no/such/folder/x.npz"], "does not exist"),
+    (["train", "--checkpoint", "."], "is a folder"),
+    (["train", "--blas-threads", "0"], "--blas-threads: expected a number in [1, inf], got 0"),
+    (["train", "--latency", "0.01"], "latency: needs engine threads"),
+    (["train", "--engine", "threads", "--depth", "0"], "depth: expected a number in [1, inf]"),
+    (["benchmark", "--validate", "0"], "--validate: expected a number in [1, 3999], got 0"),
     (["benchmark", "--methods", "magic"], "expected one of backprop, dni"),
     (["benchmark", "--target", "93"], "--target: expected a share in (0, 1], got 93"),
-    (["benchmark", "--repeats", "0"], "--repeats: expected at least 1, got 0"),
+    (["benchmark", "--repeats", "0"], "--repeats: expected a number in [1, inf], got 0"),
 ])
 def test_user_errors_are_one_clear_line(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -40,14 +40,23 @@ def markdown(results: dict) -> str:
 def _title(results: dict) -> str:
     s, data, machine = results["settings"], results["data"], results["machine"]
     widths = "-".join(map(str, s["hidden"]))
+    engine = ""
+    if s["engine"] == "threads":
+        engine = f"\nOne thread a module, queues of {s['depth']}, {1e3 * s['latency']:g} ms links"
     norm = "batch norm" if s["batch_norm"] else "no batch norm"
-    threads = results["rows"][0]["blas_threads"] if results["rows"] else "?"
+    threads = results["rows"][0]["blas_threads"]
     return (
         f"{data['name']} ({data['train']:,} training images), hidden {widths}, {norm}, "
-        f"batch {s['batch_size']}, {s['epochs']} epochs, {s['repeats']} repeats\n"
-        f"{machine['processor']}, {machine['cores']} cores, {threads} BLAS thread(s), "
-        f"NumPy {machine['numpy']}"
+        f"batch {s['batch_size']}, {_count(s['epochs'], 'epoch')}, "
+        f"{_count(s['repeats'], 'repeat')}\n"
+        f"{machine['processor']}, {_count(machine['cores'], 'core')}, "
+        f"{_count(threads, 'BLAS thread')}, "
+        f"NumPy {machine['numpy']}{engine}"
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _cells(row: dict) -> tuple[str, ...]:
@@ -73,7 +82,7 @@ def _format(value: float | None, spell) -> str:
 
 
 def _notes(results: dict) -> list[str]:
-    target = results["rows"][0]["target_accuracy"] if results["rows"] else None
+    target = results["rows"][0]["target_accuracy"]
     notes = [
         "Accuracy is that of the last epoch: median (least-largest) over repeats.",
         "Speeds count training steps only; 'vs backprop' is the median ratio within one turn, and",

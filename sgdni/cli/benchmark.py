@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from sgdni import plots
@@ -13,6 +14,7 @@ from sgdni.benchmark import peers
 from sgdni.benchmark.compare import Runs, compare, enter
 from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
+from sgdni.checks import check_count
 from sgdni.cli import options
 from sgdni.data import load
 from sgdni.methods import METHODS, lookup
@@ -55,23 +57,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compare as the parsed arguments ask for."""
-    import numpy as np
-
     for name in ("epochs", "repeats", "blas_threads"):
-        if getattr(args, name) < 1:
-            raise ValueError(
-                f"{options.flag(name)}: expected at least 1, got {getattr(args, name)}"
-            )
+        check_count(options.flag(name), getattr(args, name))
     if args.target is not None and not 0 < args.target <= 1:
         raise ValueError(f"--target: expected a share in (0, 1], got {args.target}")
     for name in args.methods:
         lookup(name)
     settings, data = options.settings(args), load(args.data)
     if args.validate is not None:
+        check_count("--validate", args.validate, 1, len(data.x_train) - 1)
         data = data.validation_split(args.validate, np.random.default_rng(0))
     target = data.target_accuracy if args.target is None else args.target
+    workers = len(settings.interfaces) + 1 if settings.engine == "threads" else 1
     contenders = {
-        name: enter(name, blas_threads=args.blas_threads) for name in args.methods
+        name: enter(name, workers=workers, blas_threads=args.blas_threads)
+        for name in args.methods
     }
     if args.peers:
         found, missing = peers.available(args.blas_threads)

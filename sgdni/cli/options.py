@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import fields
+from pathlib import Path
 
 from sgdni.settings import Settings
 
@@ -60,6 +62,17 @@ def settings(args: argparse.Namespace) -> Settings:
     """Return the Settings of a command line. Raises ValueError for values out of range."""
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in given(args).items()}
     return Settings(**values)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written, before the work that would go into it is done."""
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder, expected a file name")
+    if not folder.is_dir():
+        raise ValueError(f"{path}: the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{path}: the folder {folder} is not writable")
 
 
 def flag(name: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sgdni.blas import blas_threads
+from sgdni.checks import check_count
 from sgdni.cli import options
 from sgdni.data import load
 from sgdni.methods import METHODS, build_trainer
@@ -49,30 +50,37 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train as the parsed arguments ask for."""
-    if args.epochs < 1:
-        raise ValueError(f"--epochs: expected at least 1, got {args.epochs}")
+    check_count("--epochs", args.epochs)
     resume = getattr(args, "resume", None)
     checkpoint = getattr(args, "checkpoint", resume)
     history = getattr(args, "history", None)
     for path in (checkpoint, history):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ValueError(f"{path}: the folder {path.absolute().parent} does not exist")
+        if path is not None:
+            options.check_writable(path)
+    if checkpoint is not None and checkpoint != resume and checkpoint.exists():
+        raise ValueError(
+            f"{checkpoint}: exists; go on from it with --resume, or name another file"
+        )
     job = _resumed_job(resume, args) if resume else _new_job(args)
     trainer = build_trainer(job["method"], Settings.from_dict(job["settings"]), load(job["data"]))
     if resume:
         restore(resume, trainer)
         print(f"{resume}: {len(trainer.history)} epochs done")
+        if len(trainer.history) >= args.epochs:
+            print(f"nothing left to do: --epochs {args.epochs} counts the epochs done, too")
     print(f"{job['method']} on {job['data']}, {trainer.steps_per_epoch} steps an epoch")
+    saved = len(trainer.history)
     try:
         with blas_threads(job["blas_threads"]):
             while len(trainer.history) < args.epochs:
                 print(_line(_epoch(trainer, args.epochs)))
                 if checkpoint is not None:
                     save(checkpoint, trainer, job)
+                    saved = len(trainer.history)
     except KeyboardInterrupt:
-        done = len(trainer.history)
-        kept = f"; go on with --resume {checkpoint}" if checkpoint and done else ""
-        print(f"\nstopped after {done} epochs{kept}", file=sys.stderr)
+        if checkpoint is not None and saved:
+            print(f"\n{checkpoint} holds {saved} epochs; go on with --resume {checkpoint}",
+                  file=sys.stderr)
         raise
     finally:
         if history is not None:
@@ -82,6 +90,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _new_job(args: argparse.Namespace) -> dict:
     chosen = {name: getattr(args, name, default) for name, default in DEFAULTS.items()}
+    check_count("--blas-threads", chosen["blas_threads"])
     return {**chosen, "settings": options.settings(args).to_dict()}
 
 

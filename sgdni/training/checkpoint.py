@@ -94,7 +94,8 @@ def read_settings(path: str | Path) -> dict:
 
 def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
     if not Path(path).is_file():
-        raise CheckpointError(f"{path}: no such file")
+        what = "is not a file" if Path(path).exists() else "no such file"
+        raise CheckpointError(f"{path}: {what}")
     try:
         # np.load checks each member's CRC as it is read, so damage anywhere shows here.
         with np.load(path, allow_pickle=False) as file:
@@ -107,7 +108,7 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError,
             AttributeError, OSError, IndexError) as error:
         raise CheckpointError(
-            f"{path}: not a checkpoint of sgdni, or a damaged one ({error}); nothing was restored"
+            f"{path}: not a checkpoint of sgdni, or a damaged one; nothing was restored"
         ) from error
     return arrays, meta
 
