@@ -2,12 +2,12 @@
 
 Read the package from the bottom up; nothing imports from what stands below it in this list:
 
-    checks, blas            wrong arrays refused; threads of the matrix products
+    checks, blas, files     wrong arrays refused; threads of the products; files all or nothing
     layers, losses          forward and backward, by hand
     optimizers              gradients into updates
-    gradcheck               finite differences against every backward pass
     module                  a stack of layers trained as a unit
     synthetic               synthetic-gradient models M_i and how they are fitted
+    gradcheck               finite differences against every backward pass
     network, mlp            modules + SG models + loss; the multilayer perceptron
     data                    data sets: known ones, loading, download
     training                schedules, the epoch loop, divergence, checkpoints

@@ -8,7 +8,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 
 def blas_threads(count: int) -> AbstractContextManager:
-    """Let BLAS use `count` threads inside the ``with`` block, everywhere in this process."""
+    """Let BLAS use `count` threads inside the ``with`` block, everywhere in this process.
+
+    Without effect on Apple's Accelerate, which some NumPy builds for macOS use: there set
+    ``VECLIB_MAXIMUM_THREADS`` before Python starts. `blas_libraries` is empty then.
+    """
     return threadpool_limits(limits=count, user_api="blas")
 
 

@@ -10,9 +10,8 @@ from sgdni.data import Dataset
 from sgdni.losses import SoftmaxCrossEntropy
 from sgdni.mlp import build_mlp
 from sgdni.network import Network
-from sgdni.optimizers import Adam
 from sgdni.settings import Settings
-from sgdni.synthetic import Fit, GradientFit, LeastSquaresFit, LinearSG
+from sgdni.synthetic import LinearSG
 from sgdni.training import Asynchronous, Backprop, Decoupled, ModelParallel, Schedule, Trainer
 
 
@@ -64,8 +63,11 @@ def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
     if not method.decoupled:
         return Network(modules, SoftmaxCrossEntropy())
     n_context = n_classes if method.conditioned else 0
+    make_fit = (
+        settings.make_least_squares_fit if method.least_squares else settings.make_gradient_fit
+    )
     synthetic = [
-        LinearSG(settings.hidden[cut - 1], n_context, _make_fit(method, settings), dtype)
+        LinearSG(settings.hidden[cut - 1], n_context, make_fit(), dtype)
         for cut in settings.interfaces
     ]
     return Network(modules, SoftmaxCrossEntropy(), synthetic, n_context)
@@ -102,9 +104,3 @@ def _make_schedule(method: Method, settings: Settings, network: Network,
         return Decoupled(network, **options)
     return Asynchronous(network, depth=settings.depth, latency=settings.latency,
                         deterministic=settings.deterministic, **options)
-
-
-def _make_fit(method: Method, settings: Settings) -> Fit:
-    if method.least_squares:
-        return LeastSquaresFit(settings.forget, settings.ridge, settings.solve_every)
-    return GradientFit(Adam(settings.sg_lr))

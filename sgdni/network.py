@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sgdni.checks import check_labels
 from sgdni.losses import Loss
 from sgdni.module import Module
 from sgdni.synthetic import SyntheticGradient
@@ -57,6 +58,7 @@ class Network:
         """Return c: one-hot labels (B, classes), or None when nothing is conditioned on them."""
         if not self.n_context:
             return None
+        check_labels("labels for the context", y, len(y), self.n_context)
         c = np.zeros((len(y), self.n_context), dtype)
         c[np.arange(len(y)), y] = 1
         return c

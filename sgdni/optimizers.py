@@ -12,7 +12,8 @@ from sgdni.checks import check_range
 
 
 class Optimizer:
-    """Base class. `lr` is the learning rate; it may be changed between steps.
+    """Base class. `lr` is the learning rate; it may be changed between steps (and is no part
+    of `state`: whoever changes it sets it again after a checkpoint).
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from sgdni.checks import check_count, check_range
 from sgdni.mlp import ACTIVATIONS
 from sgdni.optimizers import SGD, Adam, Optimizer
+from sgdni.synthetic import GradientFit, LeastSquaresFit
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,16 @@ class Settings:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
                 )
+        if any(not 1 <= cut <= len(self.hidden) for cut in self.interfaces):
+            raise ValueError(
+                f"cuts: expected increasing numbers in 1..{len(self.hidden)} (hidden layers), "
+                f"got {list(self.cuts)}"
+            )
+        check_count("batch_size", self.batch_size, 2)
+        check_count("fit_every", self.fit_every)
+        self.make_optimizer()
+        self.make_gradient_fit()
+        self.make_least_squares_fit()
         check_count("seed", self.seed, 0)
         check_count("depth", self.depth)
         check_range("latency", self.latency, 0, float("inf"), open_high=True)
@@ -87,14 +98,22 @@ class Settings:
             return Adam(self.lr, weight_decay=self.weight_decay)
         return SGD(self.lr, self.momentum, self.weight_decay)
 
+    def make_gradient_fit(self) -> GradientFit:
+        """Return a fresh fit for one SG model: gradient steps by Adam."""
+        return GradientFit(Adam(self.sg_lr))
+
+    def make_least_squares_fit(self) -> LeastSquaresFit:
+        """Return a fresh fit for one SG model: least squares."""
+        return LeastSquaresFit(self.forget, self.ridge, self.solve_every)
+
     def to_dict(self) -> dict:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> Settings:
-        """Rebuild from `to_dict`, possibly after a trip through JSON."""
+        """Rebuild from `to_dict`, possibly after a trip through JSON; defaults for what lacks."""
         known = {field.name for field in fields(cls)}
-        if values.keys() != known:
-            raise ValueError(f"settings: expected the keys {sorted(known)}, got {sorted(values)}")
+        if not values.keys() <= known:
+            raise ValueError(f"settings: unknown {sorted(values.keys() - known)}")
         lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
         return cls(**{**values, **lists})

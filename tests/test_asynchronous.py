@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers import TINY, blobs
 
+from sgdni.blas import blas_libraries, blas_threads
 from sgdni.methods import build_network, build_trainer
 from sgdni.training import (
     Asynchronous,
@@ -137,14 +138,62 @@ def test_an_exception_in_the_data_is_raised_as_it_was():
     assert threads_left() == []
 
 
-def test_divergence_names_module_and_step():
-    data = blobs(np.random.default_rng(0))
-    net = network()
-    net.modules[2].params["0.W"][0, 0] = np.nan
-    trainer = Trainer(Asynchronous(net), data, batch_size=16, rng=np.random.default_rng(0))
-    with pytest.raises(DivergenceError, match="epoch 1, step 1: .*activations of module 3 "):
+@pytest.mark.parametrize("make", [lambda n: Asynchronous(n, depth=8), ModelParallel])
+@pytest.mark.parametrize("module", [0, 2])
+@pytest.mark.parametrize("quantity", ["activations", "gradients"])
+def test_divergence_names_step_module_and_quantity(make, module, quantity):
+    """However far the failing module is ahead of the results."""
+    net = network("cdni")
+    broken, calls = net.modules[module], []
+    if quantity == "activations":
+        def forward(x, training=True, run=broken.forward):
+            calls.append(1)
+            return run(x, training) * (np.nan if len(calls) == 4 else 1)
+        broken.forward = forward
+    else:
+        def check(number, what, array):
+            if number == module + 1 and what == "gradients":
+                calls.append(1)
+                if len(calls) == 4:
+                    raise DivergenceError(what, np.inf, 1.0, number)
+    schedule = make(net)
+    if quantity == "gradients":
+        schedule.guard.check = check
+    data = blobs(np.random.default_rng(0), n_train=480)
+    trainer = Trainer(schedule, data, batch_size=16, rng=np.random.default_rng(0))
+    place = f"epoch 1, step 4: .*{quantity} of module {module + 1} "
+    with np.errstate(invalid="ignore"), pytest.raises(DivergenceError, match=place):
         trainer.epoch()
     assert threads_left() == []
+
+
+def test_targets_are_fitted_as_they_arrive_and_not_at_the_end():
+    """The data stand still until a fit has happened: only a running schedule can go on."""
+    schedule, fitted = Asynchronous(network("cdni"), depth=2), threading.Event()
+    schedule.network.synthetic[0].fit = lambda h, c, target: fitted.set()
+
+    def source():
+        for number, batch in enumerate(batches(30)):
+            if number == 29:
+                assert fitted.wait(10)
+            yield batch
+            time.sleep(0.002)
+
+    assert len(list(schedule.run(source()))) == 30
+
+
+@pytest.mark.parametrize("make", [Asynchronous, ModelParallel])
+def test_each_module_computes_with_one_blas_thread(make):
+    schedule, counts = make(network("cdni")), set()
+
+    def forward(x, training=True, run=schedule.network.modules[1].forward):
+        counts.update(library["num_threads"] for library in blas_libraries())
+        return run(x, training)
+
+    schedule.network.modules[1].forward = forward
+    with blas_threads(2):
+        list(schedule.run(batches(3)))
+    assert counts <= {1}
 
 
 @pytest.mark.parametrize("make", [lambda n: Asynchronous(n, latency=60.0),

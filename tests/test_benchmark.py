@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from helpers import TINY, blobs
 
-from sgdni.benchmark.compare import Entry, Runs, compare, enter
+from sgdni.benchmark.compare import Recipe, Runs, compare, recipe
 from sgdni.benchmark.products import Product, ProductsAlone
 from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
+from sgdni.blas import blas_libraries, blas_threads
 from sgdni.cli import main
-from sgdni.methods import METHODS
+from sgdni.methods import METHODS, build_trainer
 from sgdni.training import DivergenceError, EpochRecord
 
 FIELDS = {
@@ -63,7 +64,7 @@ def record(epoch, seconds, accuracy, total, sg=()):
 
 def rows_of(histories, target=0.9):
     data = blobs(np.random.default_rng(0))
-    runs = {name: Runs(name, Entry(Fake), histories=h) for name, h in histories.items()}
+    runs = {name: Runs(name, Recipe(Fake), histories=h) for name, h in histories.items()}
     epochs = max(len(h) for hs in histories.values() for h in hs)
     results = summarise(runs, data, TINY, epochs=epochs, target=target)
     return {row["method"]: row for row in results["rows"]}
@@ -98,7 +99,7 @@ def test_without_backprop_there_is_no_speedup():
 def test_contenders_take_turns_and_a_diverged_one_drops_out(tmp_path):
     turns = []
     data = blobs(np.random.default_rng(0))
-    contenders = {name: Entry(lambda s, d, name=name: Fake(name, turns)) for name in "abc"}
+    contenders = {name: Recipe(lambda s, d, name=name: Fake(name, turns)) for name in "abc"}
     runs = compare(contenders, data, TINY, epochs=3, repeats=1)
     assert "".join(turns) == "abcabcac"
     assert "diverged" in runs["b"].failure
@@ -108,10 +109,52 @@ def test_contenders_take_turns_and_a_diverged_one_drops_out(tmp_path):
     assert json.loads(write(results, tmp_path).read_text())["rows"][1]["failure"]
 
 
+def test_blas_threads_are_those_of_the_recipe():
+    seen = []
+
+    class Looks(Fake):
+        def epoch(self):
+            seen.append({library["num_threads"] for library in blas_libraries()})
+            super().epoch()
+
+    contenders = {
+        name: Recipe(lambda s, d, name=name: Looks(name, []), blas_threads=count)
+        for name, count in (("a", 1), ("c", 2))
+    }
+    with blas_threads(2):
+        compare(contenders, blobs(np.random.default_rng(0)), TINY, epochs=1, repeats=1)
+    assert seen in ([{1}, {2}], [set(), set()])  # none to be seen where BLAS has no such switch
+
+
+def test_validation_images_come_from_the_training_set(tmp_path):
+    words = ["benchmark", "--hidden", "8", "--epochs", "1", "--repeats", "1", "--methods",
+             "backprop", "--validate", "500", "--out", str(tmp_path)]
+    assert main(words) == 0
+    data = json.loads((tmp_path / "results.json").read_text())["data"]
+    assert data == {"name": "mnist-5k-validation", "train": 3500, "test": 500}
+
+
+def test_a_contender_that_breaks_down_leaves_the_others_their_results(tmp_path):
+    words = ["benchmark", "--hidden", "8", "--epochs", "1", "--repeats", "1", "--ridge", "0",
+             "--methods", "backprop", "cdni-ls", "--out", str(tmp_path)]
+    assert main(words) == 0
+    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert rows[0]["test_accuracy"] > 0.5
+    assert rows[1]["test_accuracy"] is None and "singular" in rows[1]["failure"]
+
+
+def test_seconds_add_up_over_epochs():
+    trainer = build_trainer("backprop", TINY, blobs(np.random.default_rng(0)))
+    records = [trainer.epoch() for _ in range(3)]
+    assert all(r.train_seconds > 0 for r in records)
+    assert [r.total_seconds for r in records] == pytest.approx(
+        np.cumsum([r.train_seconds for r in records]))
+
+
 def test_repeats_use_consecutive_seeds_and_are_reproducible():
     data = blobs(np.random.default_rng(0))
     def losses():
-        runs = compare({"cdni": enter("cdni")}, data, TINY, epochs=1, repeats=2)
+        runs = compare({"cdni": recipe("cdni")}, data, TINY, epochs=1, repeats=2)
         return [h[0].train_loss for h in runs["cdni"].histories]
     first = losses()
     assert first == losses() and first[0] != first[1]

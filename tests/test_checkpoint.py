@@ -101,10 +101,39 @@ def test_foreign_files_are_refused(tmp_path):
             checkpoint.restore(path, trainer)
     with pytest.raises(CheckpointError, match="no such file"):
         checkpoint.restore(tmp_path / "none.npz", trainer)
-    meta = np.frombuffer(json.dumps({"format": "sgdni checkpoint 99"}).encode(), np.uint8)
-    np.savez(arrays, **{"meta.json": meta})
+    write_meta(arrays, {"format": "sgdni checkpoint 99"})
     with pytest.raises(CheckpointError, match="expected 'sgdni checkpoint 1', got"):
         checkpoint.restore(arrays, trainer)
+
+
+def write_meta(path, meta, **arrays):
+    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    np.savez(path, **{"meta.json": text}, **arrays)
+
+
+@pytest.mark.parametrize("missing", ["settings", "generators", "history"])
+def test_incomplete_metadata_is_refused_before_anything_is_changed(tmp_path, missing):
+    path, trainer = saved(tmp_path)
+    with np.load(path) as file:
+        arrays = {name: file[name] + 1 for name in file.files if name != "meta.json"}
+        meta = json.loads(file["meta.json"].tobytes())
+    del meta[missing]
+    write_meta(path, meta, **arrays)
+    before = state_of(trainer)[0]
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        checkpoint.restore(path, trainer)
+    for name, array in trainer.schedule.state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_every_kind_of_generator_is_saved(tmp_path, kind):
+    trainers = [build_trainer("backprop", TINY, DATA) for _ in range(2)]
+    for trainer, seed in zip(trainers, (1, 2), strict=True):
+        trainer.rng = np.random.Generator(kind(seed))
+    checkpoint.save(tmp_path / "run.npz", trainers[0], {})
+    checkpoint.restore(tmp_path / "run.npz", trainers[1])
+    assert trainers[0].rng.random() == trainers[1].rng.random()
 
 
 def test_another_network_is_refused_by_name(tmp_path):

@@ -30,6 +30,15 @@ def test_exploding_rate_is_reported_with_place_advice_and_history():
     assert trainer.history == error.history
 
 
+def test_the_last_update_of_an_epoch_may_be_the_one_that_breaks_it():
+    data = blobs(np.random.default_rng(0))
+    settings = replace(TINY, batch_norm=False, lr=1e30, batch_size=96)
+    trainer = build_trainer("backprop", settings, data)
+    with pytest.raises(DivergenceError, match="epoch 1, step 1: .*loss"):
+        trainer.epoch()
+    assert trainer.history == []
+
+
 @pytest.mark.parametrize("place", [0, 2])
 def test_nan_in_a_module_is_found_there(place):
     data = blobs(np.random.default_rng(0))

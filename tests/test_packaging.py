@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 from pathlib import Path
 
@@ -22,6 +23,26 @@ def test_every_package_is_listed():
         ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "sgdni").rglob("__init__.py")
     }
     assert listed == found | {"sgdni.embedded"}
+
+
+LEVELS = (
+    "files checks blas", "layers losses optimizers", "module", "synthetic", "gradcheck network",
+    "mlp data", "training", "timeline settings", "methods", "benchmark plots", "cli", "__main__",
+)
+
+
+def test_nothing_imports_from_above():
+    level = {part: i for i, parts in enumerate(LEVELS) for part in parts.split()}
+    wrong = []
+    for path in (ROOT / "sgdni").rglob("*.py"):
+        part = path.relative_to(ROOT / "sgdni").parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            if part != "__init__" and module and module.startswith("sgdni."):
+                other = module.split(".")[1]
+                if other != part and level[other] > level[part]:
+                    wrong.append(f"{path.name} imports {module}")
+    assert wrong == []
 
 
 def test_package_map_names_every_part():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sgdni.optimizers import SGD, Adam
-from sgdni.synthetic import GradientFit, LeastSquaresFit, LinearSG
+from sgdni.synthetic import FitError, GradientFit, LeastSquaresFit, LinearSG
 from sgdni.synthetic.cholesky import inverse_factor, solve_positive_definite
 
 F64 = np.float64
@@ -92,7 +92,7 @@ def test_least_squares_solves_at_powers_of_two_and_then_regularly(rng):
 def test_singular_equations_are_refused_without_ridge():
     fit = LeastSquaresFit(ridge=0, solve_every=1)
     fit.bind(np.zeros((2, 2)))
-    with pytest.raises(ValueError, match="singular .* ridge 0"):
+    with pytest.raises(FitError, match="singular .* ridge 0"):
         fit.update(np.array([[1.0, 0.0]]), np.ones((1, 2)))
 
 

@@ -14,6 +14,7 @@ from sgdni.blas import blas_threads
 from sgdni.data import Dataset
 from sgdni.methods import build_trainer
 from sgdni.settings import Settings
+from sgdni.synthetic import FitError
 from sgdni.training import DivergenceError, EpochRecord
 
 
@@ -26,8 +27,8 @@ class Contender(Protocol):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """How a contender enters the comparison.
+class Recipe:
+    """How a contender is made and run.
 
     build : makes it from settings (with their seed) and data.
     workers : modules at work at the same time.
@@ -48,29 +49,29 @@ class Runs:
     """
 
     name: str
-    entry: Entry
+    recipe: Recipe
     histories: list[list[EpochRecord]] = field(default_factory=list)
     failure: str | None = None
 
 
-def enter(method: str, *, workers: int = 1, blas_threads: int = 1, **changes: object) -> Entry:
-    """Return an entry for one of the package's own methods, with some settings changed."""
+def recipe(method: str, *, workers: int = 1, blas_threads: int = 1) -> Recipe:
+    """Return the recipe for one of the package's own methods."""
     def build(settings: Settings, data: Dataset) -> Contender:
-        return build_trainer(method, replace(settings, **changes), data)
-    return Entry(build, workers, blas_threads)
+        return build_trainer(method, settings, data)
+    return Recipe(build, workers, blas_threads)
 
 
-def compare(contenders: dict[str, Entry], data: Dataset, settings: Settings, *, epochs: int,
+def compare(contenders: dict[str, Recipe], data: Dataset, settings: Settings, *, epochs: int,
             repeats: int,
             on_turn: Callable[[str], None] | None = None,
             on_repeat: Callable[[dict[str, Runs]], None] | None = None) -> dict[str, Runs]:
     """Train every contender for `epochs`, `repeats` times with seeds seed, seed + 1, ...
 
-    A contender that diverges drops out of that repeat with what it had; the others go on.
+    A contender that breaks down drops out of that repeat with what it had; the others go on.
 
     Parameters
     ----------
-    contenders : dict of str to Entry
+    contenders : dict of str to Recipe
     data, settings : as for `build_trainer`
     on_turn : called with a contender's name before each of its epochs
     on_repeat : called after each repeat with all runs so far, to save them
@@ -79,10 +80,10 @@ def compare(contenders: dict[str, Entry], data: Dataset, settings: Settings, *, 
     -------
     dict of str to Runs
     """
-    runs = {name: Runs(name, entry) for name, entry in contenders.items()}
+    runs = {name: Runs(name, made_by) for name, made_by in contenders.items()}
     for repeat in range(repeats):
         seeded = replace(settings, seed=settings.seed + repeat)
-        trainers = {name: entry.build(seeded, data) for name, entry in contenders.items()}
+        trainers = {name: made_by.build(seeded, data) for name, made_by in contenders.items()}
         for name, trainer in trainers.items():
             runs[name].histories.append(trainer.history)
         out: set[str] = set()
@@ -95,7 +96,7 @@ def compare(contenders: dict[str, Entry], data: Dataset, settings: Settings, *, 
                 with blas_threads(contenders[name].blas_threads):
                     try:
                         trainer.epoch()
-                    except DivergenceError as error:
+                    except (DivergenceError, FitError) as error:
                         out.add(name)
                         runs[name].failure = f"seed {seeded.seed}: {error}"
         if on_repeat is not None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import importlib.util
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 
-from sgdni.benchmark.compare import Entry
-from sgdni.blas import blas_libraries
+from sgdni.benchmark.compare import Recipe
 from sgdni.data import Dataset, scale_pixels
 from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
 from sgdni.methods import build_trainer
@@ -23,11 +23,12 @@ from sgdni.training import EpochRecord
 from sgdni.training.batches import minibatches
 
 
-def available(blas_threads: int = 1) -> tuple[dict[str, Entry], list[str]]:
+def available(blas_threads: int = 1) -> tuple[dict[str, Recipe], list[str]]:
     """Return the peers that are installed, as entries by name, and the names of the others."""
     peers = {"pytorch": ("torch", TorchPeer), "scikit-learn": ("sklearn", SklearnPeer)}
     found = {
-        name: Entry(build, 1, blas_threads) for name, (package, build) in peers.items()
+        name: Recipe(partial(build, blas_threads=blas_threads), 1, blas_threads)
+        for name, (package, build) in peers.items()
         if importlib.util.find_spec(package) is not None
     }
     return found, [name for name in peers if name not in found]
@@ -36,11 +37,11 @@ def available(blas_threads: int = 1) -> tuple[dict[str, Entry], list[str]]:
 class TorchPeer:
     """PyTorch eager, as a contender."""
 
-    def __init__(self, settings: Settings, data: Dataset) -> None:
+    def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
         # Our own backprop trainer, never trained: the source of weights and minibatch order.
         twin = build_trainer("backprop", settings, data)
         self.settings, self.data, self.rng = settings, data, twin.rng
-        self.dtype = np.dtype(settings.dtype)
+        self.dtype, self.blas_threads = np.dtype(settings.dtype), blas_threads
         self.history: list[EpochRecord] = []
         layers = [layer for m in twin.schedule.network.modules for layer in m.layers]
         self.model = torch_model(layers)
@@ -49,9 +50,7 @@ class TorchPeer:
     def epoch(self) -> EpochRecord:
         import torch
 
-        threads = _blas_threads()
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(self.blas_threads)  # its own BLAS, which our pinning misses
         x, y, size = self.data.x_train, self.data.y_train, self.settings.batch_size
         losses, right = [], 0
         self.model.train()
@@ -118,7 +117,7 @@ def torch_step(model, optimizer, x: np.ndarray, y: np.ndarray) -> tuple[float, n
 class SklearnPeer:
     """scikit-learn's MLPClassifier, as a contender; one `partial_fit` is one epoch."""
 
-    def __init__(self, settings: Settings, data: Dataset) -> None:
+    def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
         from sklearn.neural_network import MLPClassifier
 
         self.data, self.settings = data, settings
@@ -141,7 +140,8 @@ class SklearnPeer:
         seconds = time.perf_counter() - started
         p = self.model.predict_proba(self.x_test)
         true = np.clip(p[np.arange(len(p)), data.y_test], np.finfo(p.dtype).tiny, None)
-        steps = -(-len(self.x_train) // self.settings.batch_size)  # it also trains on the rest
+        # It trains on the rest too, which our minibatches leave out: whole steps, rounded.
+        steps = round(len(self.x_train) / self.settings.batch_size)
         return _record(self.history, [self.model.loss_] * steps, float("nan"),
                        float(-np.log(true).mean()),
                        float((p.argmax(axis=1) == data.y_test).mean()), seconds)
@@ -157,9 +157,3 @@ def _record(history: list[EpochRecord], losses: list[float], train_accuracy: flo
     )
     history.append(record)
     return record
-
-
-def _blas_threads() -> int:
-    """Return the limit in force: PyTorch brings its own BLAS, which the pinning does not reach."""
-    return max((library["num_threads"] for library in blas_libraries()
-                if "numpy" in library["filepath"]), default=1)

@@ -11,6 +11,7 @@ import numpy as np
 from sgdni.benchmark.compare import Runs
 from sgdni.benchmark.machine import describe, peak_memory_mb
 from sgdni.data import Dataset
+from sgdni.files import temporary_beside
 from sgdni.settings import Settings
 from sgdni.training import seconds_to_accuracy
 
@@ -44,9 +45,9 @@ def summarise(runs: dict[str, Runs], data: Dataset, settings: Settings, *, epoch
 def write(results: dict, folder: Path) -> Path:
     """Write ``results.json`` into `folder`, all or nothing, and return its path."""
     path = folder / "results.json"
-    temporary = folder / ".results.json.part"
-    temporary.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n")
-    os.replace(temporary, path)
+    with temporary_beside(path) as temporary:
+        temporary.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n")
+        os.replace(temporary, path)
     return path
 
 
@@ -68,8 +69,8 @@ def _row(runs: Runs, backprop: Runs | None, batch_size: int, epochs: int,
     accuracies = [r.test_accuracy for r in last]
     return {
         "method": runs.name,
-        "workers": runs.entry.workers,
-        "blas_threads": runs.entry.blas_threads,
+        "workers": runs.recipe.workers,
+        "blas_threads": runs.recipe.blas_threads,
         "test_accuracy": _median(accuracies),
         "test_accuracy_spread": [min(accuracies), max(accuracies)] if accuracies else None,
         "seconds_per_step": step,

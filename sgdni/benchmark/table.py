@@ -50,7 +50,7 @@ def _title(results: dict) -> str:
         f"batch {s['batch_size']}, {_count(s['epochs'], 'epoch')}, "
         f"{_count(s['repeats'], 'repeat')}\n"
         f"{machine['processor']}, {_count(machine['cores'], 'core')}, "
-        f"{_count(threads, 'BLAS thread')}, "
+        f"{_count(threads, 'BLAS thread') if machine['blas'] else 'BLAS threads unknown'}, "
         f"NumPy {machine['numpy']}{engine}"
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import sgdni
 from sgdni.cli import benchmark, data, train
+from sgdni.synthetic import FitError
 from sgdni.training import DivergenceError
 
 COMMANDS = (data, train, benchmark)
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         args.run(args)
-    except DivergenceError as error:
+    except (DivergenceError, FitError) as error:
         print(f"sgdni: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has left, as `head` does

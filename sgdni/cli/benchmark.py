@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from sgdni import plots
 from sgdni.benchmark import peers
-from sgdni.benchmark.compare import Runs, compare, enter
+from sgdni.benchmark.compare import Runs, compare, recipe
 from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
 from sgdni.checks import check_count
@@ -68,9 +68,13 @@ def run(args: argparse.Namespace) -> None:
         check_count("--validate", args.validate, 1, len(data.x_train) - 1)
         data = data.validation_split(args.validate, np.random.default_rng(0))
     target = data.target_accuracy if args.target is None else args.target
-    workers = len(settings.interfaces) + 1 if settings.engine == "threads" else 1
+    workers = 1
+    if settings.engine == "threads":
+        workers = len(settings.interfaces) + 1
+        if args.blas_threads != 1:
+            raise ValueError("--blas-threads: modules in threads use one each")
     contenders = {
-        name: enter(name, workers=workers, blas_threads=args.blas_threads)
+        name: recipe(name, workers=workers, blas_threads=args.blas_threads)
         for name in args.methods
     }
     if args.peers:
@@ -79,26 +83,29 @@ def run(args: argparse.Namespace) -> None:
         for name in missing:
             print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
     out = args.out or Path("results") / time.strftime("benchmark-%Y%m%d-%H%M%S")
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)  # before the work, to learn early that it cannot be
 
     def results_of(runs: dict[str, Runs]) -> dict:
         return summarise(runs, data, settings, epochs=args.epochs, target=target)
 
-    def on_repeat(runs: dict[str, Runs]) -> None:
-        # Written after every repeat, so an interruption keeps the finished ones.
-        path = write(results_of(runs), out)
-        done = max(len(r.histories) for r in runs.values())
-        bar.write(f"repeat {done} of {args.repeats} done, so far in {path}")
-
     turns = args.repeats * args.epochs * len(contenders)
-    with tqdm(total=turns, unit="epoch", disable=None, leave=False) as bar:
-        def on_turn(name: str) -> None:
-            bar.set_description(name, refresh=False)
-            bar.update()
-        runs = compare(
-            contenders, data, settings, epochs=args.epochs, repeats=args.repeats,
-            on_turn=on_turn, on_repeat=on_repeat,
-        )
+    try:
+        with tqdm(total=turns, unit="epoch", disable=None, leave=False) as bar:
+            def on_turn(name: str) -> None:
+                bar.set_description(name, refresh=False)
+                bar.update()
+
+            def on_repeat(runs: dict[str, Runs]) -> None:
+                # Written after every repeat, so an interruption keeps the finished ones.
+                path = write(results_of(runs), out)
+                done = max(len(r.histories) for r in runs.values())
+                bar.write(f"repeat {done} of {args.repeats} done, so far in {path}")
+
+            runs = compare(contenders, data, settings, epochs=args.epochs, repeats=args.repeats,
+                           on_turn=on_turn, on_repeat=on_repeat)
+    finally:
+        if not any(out.iterdir()):
+            out.rmdir()
     results = results_of(runs)
     written = [write(results, out), *plots.comparison(results, out)]
     print(render(results))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from tqdm import tqdm
 
 from sgdni.data.catalogue import Entry, IdxEntry, IdxFile, lookup
 from sgdni.data.idx import DataError, idx_size, parse_idx, unpack
+from sgdni.files import temporary_beside
 
 _CHUNK = 1 << 16  # bytes
 _MIN_RATE = 1024  # bytes per second; a mirror that is slower than this has stalled
@@ -95,7 +95,7 @@ def _fetch(
     failures = []
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{file.name}.gz"
-        with _temporary_file(folder, file.name) as path:
+        with _part_of(folder / f"{file.name}.gz") as path:
             try:
                 with path.open("wb") as output:
                     _stream(url, output, idx_size(file.shape) + _SLACK, timeout, progress)
@@ -114,19 +114,15 @@ def _fetch(
 
 
 @contextlib.contextmanager
-def _temporary_file(folder: Path, name: str) -> Iterator[Path]:
-    """Make an empty file in the folder, and the folder if need be; remove the file in the end."""
-    path = folder / f"{name}.{secrets.token_hex(4)}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Not tempfile, whose files only their owner may read: the folder may be shared by a class.
-        path.touch(exist_ok=False)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    try:
+def _part_of(destination: Path) -> Iterator[Path]:
+    """Like temporary_beside, making the folder if need be, with an error for the user."""
+    with contextlib.ExitStack() as stack:
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            path = stack.enter_context(temporary_beside(destination))
+        except OSError as error:
+            raise _unwritable(destination.parent, error) from None
         yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, destination: Path) -> None:

@@ -13,6 +13,10 @@ from sgdni.optimizers import Optimizer
 from sgdni.synthetic.cholesky import solve_positive_definite
 
 
+class FitError(ArithmeticError):
+    """An SG model cannot be fitted to what it was given."""
+
+
 class Fit:
     """Keeps W (m, n) near the best map from features F (B, m) to targets (B, n).
 
@@ -107,7 +111,7 @@ class LeastSquaresFit(Fit):
     def solve(self) -> None:
         """Set W to the ridge solution for the sums as they stand.
 
-        Raises ValueError when S turns out singular, which a ridge above 0 prevents (without one,
+        Raises FitError when S turns out singular, which a ridge above 0 prevents (without one,
         rounding may hide it).
         """
         m = len(self.W)
@@ -116,8 +120,9 @@ class LeastSquaresFit(Fit):
         try:
             self.W[...] = solve_positive_definite(S, T)
         except np.linalg.LinAlgError:
-            raise ValueError(
-                f"LeastSquaresFit: singular normal equations with ridge {self.ridge}; raise it"
+            raise FitError(
+                f"least-squares fit: the normal equations are singular with ridge {self.ridge:g}; "
+                f"choose a larger one"
             ) from None
 
     def _solution_due(self, updates: int) -> bool:

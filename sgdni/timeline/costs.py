@@ -7,7 +7,6 @@ operations shows.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sgdni.blas import blas_threads
+from sgdni.checks import check_count
 from sgdni.network import Network
+from sgdni.training.crew import Crew
+
+WARM_UP = 3  # repeats that are not counted
 
 
 @dataclass(frozen=True)
@@ -55,37 +58,44 @@ def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
 
 def measure_costs(network: Network, x: np.ndarray, y: np.ndarray, *, together: bool,
                   repeats: int = 60) -> list[ModuleCost]:
-    """Time every module's operations on the minibatch (x, y); medians over `repeats`.
+    """Time every module's operations on the minibatch (x, y): means over `repeats`.
 
-    `together` runs all modules at the same time, a thread and a BLAS thread each; otherwise one
-    after the other. Weights change while this runs: measure on a network that you can spare.
+    Means, since some fits solve for new weights and most do not; without the first few, which
+    warm up, and the slowest twentieth, which others interrupted. `together` runs all modules at
+    the same time, a thread and a BLAS thread each; otherwise one after the other. Weights change
+    while this runs: measure on a network that you can spare. Raises ValueError for too few
+    repeats, and whatever an operation raises.
     """
+    check_count("repeats", repeats, WARM_UP + 1)
     operations = _operations(network, x, y)
-    times: list[dict[str, list[float]]] = [{} for _ in operations]
+    times: list[dict[str, list[float]]] = [{name: [] for name in named} for named in operations]
 
-    def work(i: int, stop: Callable[[], bool]) -> None:
-        while not stop():
+    def work(i: int, go_on: Callable[[], bool]) -> None:
+        while go_on():
             for name, run in operations[i].items():
                 started = time.perf_counter()
                 run()
-                times[i].setdefault(name, []).append(time.perf_counter() - started)
+                times[i][name].append(time.perf_counter() - started)
 
-    def enough(i: int) -> bool:
-        return len(times[i].get("learn", [])) >= repeats
+    def wants_more(i: int) -> bool:
+        return len(times[i]["learn"]) < repeats
 
+    modules = range(len(operations))
     with blas_threads(1):
-        if together:
-            def all_done() -> bool:
-                return all(enough(k) for k in range(len(operations)))
-            threads = [threading.Thread(target=work, args=(i, all_done))
-                       for i in range(len(operations))]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        if not together:
+            for i in modules:
+                work(i, lambda i=i: wants_more(i))
         else:
-            for i in range(len(operations)):
-                work(i, lambda i=i: enough(i))
+            # Everyone goes on until the slowest has enough, so that all are measured under load.
+            tasks = [
+                lambda i=i: work(i, lambda: not crew.stopping and any(map(wants_more, modules)))
+                for i in modules
+            ]
+            crew = Crew(tasks, [])
+            with crew:
+                while not crew.wait(1.0):
+                    pass
+            crew.check()
     return [_cost(t) for t in times]
 
 
@@ -98,7 +108,7 @@ def _operations(network: Network, x: np.ndarray, y: np.ndarray
     for i, module in enumerate(network.modules):
         h_below, h = x, module.forward(x).copy()
         top = i == len(network.modules) - 1
-        # Small, so that weights hardly move however often the operations are repeated.
+        # Small, so that SGD hardly moves the weights however often the operations are repeated.
         delta = (1e-6 * rng.standard_normal(h.shape)).astype(h.dtype)
 
         def forward(m=module, a=h_below, h=h, top=top) -> None:
@@ -123,13 +133,11 @@ def _operations(network: Network, x: np.ndarray, y: np.ndarray
 
 
 def _cost(times: dict[str, Sequence[float]]) -> ModuleCost:
-    # Means, since some fits solve for new weights and most do not; the first few warm up.
-    mean = {name: float(np.mean(_without_outliers(t[3:]))) for name, t in times.items()}
+    mean = {name: float(np.mean(_without_slowest(t[WARM_UP:]))) for name, t in times.items()}
     target = mean["learn with target"] - mean["learn"] if "learn with target" in mean else 0.0
     return ModuleCost(mean["forward"], mean["learn"], max(target, 0.0), mean.get("predict", 0.0),
                       mean.get("fit", 0.0))
 
 
-def _without_outliers(t: Sequence[float]) -> np.ndarray:
-    """Drop the slowest twentieth: interruptions by others."""
+def _without_slowest(t: Sequence[float]) -> np.ndarray:
     return np.sort(t)[: max(1, int(np.ceil(0.95 * len(t))))]

@@ -22,7 +22,7 @@ from sgdni.network import Network
 from sgdni.training.channel import Channel
 from sgdni.training.crew import Crew
 from sgdni.training.decoupled import Decoupled
-from sgdni.training.divergence import DivergenceGuard
+from sgdni.training.divergence import DivergenceError, DivergenceGuard
 from sgdni.training.schedule import StepResult
 
 POLL_SECONDS = 0.05  # how often finished steps are handed out; waking for each one would cost more
@@ -70,7 +70,8 @@ class Asynchronous(Decoupled):
         """Train on minibatches, yielding the results in order, a few at a time.
 
         An exception in any module, or in whoever consumes the results, stops all threads before
-        it goes on. The iterable is read in the lowest module's thread.
+        it goes on; the modules then stand at different steps. The iterable is read in the lowest
+        module's thread.
         """
         interfaces = len(self.network.modules) - 1
         up = [Channel(self.depth, self.latency) for _ in range(interfaces)]
@@ -123,8 +124,12 @@ class _Worker:
 
     def work(self, source: Iterable[tuple]) -> None:
         """Handle every minibatch of `source`, then the targets that are still under way."""
-        for message in source:
-            self._handle(*message)
+        for done, message in enumerate(source):
+            try:
+                self._handle(*message)
+            except DivergenceError as error:
+                error.step = done + 1
+                raise
         if self.up is not None:
             self.up.put(None)
             while self._awaited:
@@ -143,7 +148,7 @@ class _Worker:
             self._take_targets(step)
             delta = self.model.predict(h, c) if learns[i] else None
         else:
-            result, delta = self.schedule.judge(h, y)
+            result, delta = self.schedule.loss_and_delta(h, y)
         if learns[i]:
             guard.check(i + 1, "gradients", delta)
             target = self.module.learn(delta, input_gradient=self.down is not None and fits)

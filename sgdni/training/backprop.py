@@ -23,7 +23,7 @@ class Backprop(Schedule):
         for i, module in enumerate(modules, start=1):
             h = module.forward(h)
             self.guard.check(i, "activations", h)
-        result, delta = self.judge(h, y)
+        result, delta = self.loss_and_delta(h, y)
         for i in range(len(modules), 0, -1):
             self.guard.check(i, "gradients", delta)
             delta = modules[i - 1].learn(delta, input_gradient=i > 1)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from sgdni.files import temporary_beside
 from sgdni.training.history import EpochRecord
 from sgdni.training.trainer import Trainer
 
@@ -34,24 +34,20 @@ def save(path: str | Path, trainer: Trainer, settings: dict) -> None:
     comes back from `read_settings`.
     """
     path = Path(path)
-    meta = {
+    meta: dict = {
         "format": FORMAT,
         "settings": settings,
         "generators": {k: g.bit_generator.state for k, g in trainer.generators.items()},
         "history": [record.to_dict() for record in trainer.history],
     }
-    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    # Some generators keep arrays in their state.
+    text = np.frombuffer(json.dumps(meta, default=np.ndarray.tolist).encode(), np.uint8)
+    with temporary_beside(path) as temporary:
+        with temporary.open("wb") as file:
             np.savez(file, **{META: text}, **trainer.schedule.state())
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def restore(path: str | Path, trainer: Trainer) -> None:
@@ -64,6 +60,7 @@ def restore(path: str | Path, trainer: Trainer) -> None:
         trainer is left as it was.
     """
     arrays, meta = _read(path)
+    history = meta["history"]
     live = trainer.schedule.state()
     problems = [
         f"{name}: expected {a.shape} {a.dtype}, got {arrays[name].shape} {arrays[name].dtype}"
@@ -84,7 +81,7 @@ def restore(path: str | Path, trainer: Trainer) -> None:
         array[...] = arrays[name]
     for name, generator in trainer.generators.items():
         generator.bit_generator.state = meta["generators"][name]
-    trainer.history[:] = [EpochRecord.from_dict(record) for record in meta["history"]]
+    trainer.history[:] = history
 
 
 def read_settings(path: str | Path) -> dict:
@@ -103,6 +100,9 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
         meta = json.loads(arrays.pop(META).tobytes())
         if meta["format"] != FORMAT:
             raise CheckpointError(f"{path}: expected {FORMAT!r}, got {meta['format']!r}")
+        meta["history"] = [EpochRecord.from_dict(record) for record in meta["history"]]
+        if not isinstance(meta["settings"], dict) or not isinstance(meta["generators"], dict):
+            raise ValueError("incomplete")
     except CheckpointError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError,
@@ -111,10 +111,3 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
             f"{path}: not a checkpoint of sgdni, or a damaged one; nothing was restored"
         ) from error
     return arrays, meta
-
-
-def _umask() -> int:
-    """Return the process's file mode mask (which can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -37,8 +37,13 @@ class Crew:
         ]
 
     def __enter__(self) -> Crew:
-        for thread in self._threads:
-            thread.start()
+        for i, thread in enumerate(self._threads):
+            try:
+                thread.start()
+            except BaseException:  # no more threads to be had: end those that run
+                self._threads = self._threads[:i]
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *exception: object) -> None:

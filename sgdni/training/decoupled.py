@@ -68,7 +68,7 @@ class Decoupled(Schedule):
             h_below, h = h, module.forward(h)
             self.guard.check(i + 1, "activations", h)
             if i == top:
-                result, delta = self.judge(h, y)
+                result, delta = self.loss_and_delta(h, y)
             elif learns[i]:
                 delta = synthetic[i].predict(h, c)
             if learns[i]:

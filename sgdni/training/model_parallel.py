@@ -18,7 +18,7 @@ from sgdni.network import Network
 from sgdni.training.asynchronous import POLL_SECONDS
 from sgdni.training.channel import Channel
 from sgdni.training.crew import Crew
-from sgdni.training.divergence import DivergenceGuard
+from sgdni.training.divergence import DivergenceError, DivergenceGuard
 from sgdni.training.schedule import Schedule, StepResult
 
 
@@ -64,22 +64,30 @@ class ModelParallel(Schedule):
 
     def _work(self, i: int, source: Iterable[tuple[np.ndarray, np.ndarray]], up: Channel | None,
               down: list[Channel], results: deque[StepResult]) -> None:
-        module = self.network.modules[i]
-        for h_below, y in source:
+        for done, (h_below, y) in enumerate(source):
             if self._crew.stopping:
                 return
-            h = module.forward(h_below)
-            self.guard.check(i + 1, "activations", h)
-            if up is not None:
-                up.put((h.copy(), y))
-                delta = down[i].get()
-            else:
-                result, delta = self.judge(h, y)
-            self.guard.check(i + 1, "gradients", delta)
-            delta_below = module.learn(delta, input_gradient=i > 0)
-            if i > 0:
-                down[i - 1].put(delta_below.copy())
-            if up is None:
-                results.append(result)
+            try:
+                self._handle(i, h_below, y, up, down, results)
+            except DivergenceError as error:
+                error.step = done + 1
+                raise
         if up is not None:
             up.put(None)
+
+    def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: Channel | None,
+                down: list[Channel], results: deque[StepResult]) -> None:
+        module = self.network.modules[i]
+        h = module.forward(h_below)
+        self.guard.check(i + 1, "activations", h)
+        if up is not None:
+            up.put((h.copy(), y))
+            delta = down[i].get()
+        else:
+            result, delta = self.loss_and_delta(h, y)
+        self.guard.check(i + 1, "gradients", delta)
+        delta_below = module.learn(delta, input_gradient=i > 0)
+        if i > 0:
+            down[i - 1].put(delta_below.copy())
+        if up is None:
+            results.append(result)

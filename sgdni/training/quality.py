@@ -58,9 +58,10 @@ def _compare(network: Network, x: np.ndarray, y: np.ndarray
              ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return (delta^_i, true delta_i, target for M_i) at every interface, bottom to top."""
     c = network.context(y, x.dtype)
-    guesses = []
+    guesses, inputs = [], []
     h = x
     for i, module in enumerate(network.modules):
+        inputs.append(h.copy())
         h = module.forward(h)
         if i < len(network.synthetic):
             guesses.append(network.synthetic[i].predict(h, c).copy())
@@ -68,8 +69,10 @@ def _compare(network: Network, x: np.ndarray, y: np.ndarray
     compared = []
     error_signals = [*guesses[1:], delta]  # what modules 2 .. K learn from
     for i in range(len(network.synthetic), 0, -1):
-        target = network.modules[i].backward(error_signals[i - 1]).copy()
-        delta = network.modules[i].backward(delta).copy()
+        module = network.modules[i]
+        target = module.backward(error_signals[i - 1]).copy()
+        module.forward(inputs[i])  # a layer promises one backward for each forward
+        delta = module.backward(delta).copy()
         compared.append((guesses[i - 1], delta, target))
     return compared[::-1]
 

@@ -54,11 +54,11 @@ class Schedule:
         """The random generators the schedule draws from, for checkpoints."""
         return {}
 
-    def judge(self, h: np.ndarray, y: np.ndarray) -> tuple[StepResult, np.ndarray]:
+    def loss_and_delta(self, h: np.ndarray, y: np.ndarray) -> tuple[StepResult, np.ndarray]:
         """Return the result at the network's end, and the true delta_K (B, n_K)."""
         losses, delta = self.network.loss(h, y)
         loss, accuracy = float(losses.sum()) / len(h), float("nan")
-        if y.dtype.kind in "iu":  # labels
+        if y.ndim == 1:  # labels, not values
             accuracy = np.count_nonzero(h.argmax(axis=1) == y) / len(h)
         self.guard.check_loss(loss)
         return StepResult(loss, accuracy), delta

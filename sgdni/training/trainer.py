@@ -31,8 +31,8 @@ class Trainer:
         start alike see the same minibatches in the same order, whatever their schedules.
     dtype : float32 or float64
     probe_batches : int
-        Minibatches (the first of the training set) on which the SG models are measured after
-        each epoch, outside the timed part.
+        Minibatches on which the SG models are measured after each epoch, outside the timed part:
+        always the same ones, drawn from the training set.
 
     Attributes
     ----------
@@ -74,19 +74,29 @@ class Trainer:
                     if on_step is not None:
                         on_step(result)
         except DivergenceError as error:
-            error.epoch, error.step = len(self.history) + 1, len(results) + 1
-            error.history = list(self.history)
-            raise
+            if error.step is None:  # modules in threads are ahead of the results and say it
+                error.step = len(results) + 1
+            raise self._placed(error) from None
         seconds = time.perf_counter() - started
         record = self._record(results, seconds)
         self.history.append(record)
         return record
 
+    def _placed(self, error: DivergenceError) -> DivergenceError:
+        error.epoch, error.history = len(self.history) + 1, list(self.history)
+        return error
+
     def _record(self, results: list[StepResult], seconds: float) -> EpochRecord:
         network = self.schedule.network
-        test_loss, test_accuracy = evaluate(
-            network, self.data.x_test, self.data.y_test, self.dtype
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            test_loss, test_accuracy = evaluate(
+                network, self.data.x_test, self.data.y_test, self.dtype
+            )
+        try:  # the last update of the epoch may be the one that breaks it
+            self.schedule.guard.check_loss(test_loss)
+        except DivergenceError as error:
+            error.step = len(results)
+            raise self._placed(error) from None
         qualities = measure(network, self._probe()) if network.synthetic else []
         before = self.history[-1].total_seconds if self.history else 0.0
         return EpochRecord(
@@ -104,7 +114,7 @@ class Trainer:
         )
 
     def _probe(self):
-        """Yield the same few minibatches each time, drawn evenly from the training set."""
+        """Return the minibatches on which SG models are measured."""
         x, y = self.data.x_train, self.data.y_train
         size = min(self.batch_size * self.probe_batches, len(x))
         rows = np.random.default_rng(0).choice(len(x), size, replace=False)
