@@ -93,14 +93,15 @@ def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
 
 def _make_schedule(method: Method, settings: Settings, network: Network,
                    rng: np.random.Generator) -> Schedule:
-    threads = settings.engine == "threads"
+    parallel = {"workers": settings.engine, "latency": settings.latency}
+    sequential = settings.engine == "sequential"
     if not method.decoupled:
-        return ModelParallel(network, latency=settings.latency) if threads else Backprop(network)
+        return Backprop(network) if sequential else ModelParallel(network, **parallel)
     options = {
         "fit_every": settings.fit_every, "update_probability": method.update_probability,
         "rng": rng if method.update_probability < 1 else None,
     }
-    if not threads:
+    if sequential:
         return Decoupled(network, **options)
-    return Asynchronous(network, depth=settings.depth, latency=settings.latency,
-                        deterministic=settings.deterministic, **options)
+    return Asynchronous(network, depth=settings.depth, deterministic=settings.deterministic,
+                        **parallel, **options)

@@ -25,11 +25,11 @@ class Settings:
     fit_every : SG models are fitted on every k-th step
     sg_lr : learning rate of Adam-fitted SG models
     forget, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
-    engine : "sequential", or "threads" for one thread a module (all at once with synthetic
-        gradients, in turn with backprop)
-    depth : most minibatches between two modules in threads
-    latency : simulated seconds of each message between modules in threads
-    deterministic : targets are applied at fixed steps, so that runs in threads repeat
+    engine : "sequential", or "threads" or "processes": one for each module (all at once with
+        synthetic gradients, in turn with backprop)
+    depth : most minibatches on the way between two modules
+    latency : simulated seconds of each message between modules
+    deterministic : targets are applied at fixed steps, so that parallel runs repeat
     seed : of weights, minibatch order and stochastic updates
     dtype : "float32" or "float64"
 
@@ -65,7 +65,7 @@ class Settings:
             check_count("width of a hidden layer", width)
         for name, known in (("activation", list(ACTIVATIONS)), ("optimizer", ["sgd", "adam"]),
                             ("dtype", ["float32", "float64"]),
-                            ("engine", ["sequential", "threads"])):
+                            ("engine", ["sequential", "threads", "processes"])):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
@@ -84,8 +84,8 @@ class Settings:
         check_count("depth", self.depth)
         check_range("latency", self.latency, 0, float("inf"), open_high=True)
         for name in ("latency", "deterministic"):
-            if self.engine != "threads" and getattr(self, name):
-                raise ValueError(f"{name}: needs engine threads, got engine {self.engine}")
+            if self.engine == "sequential" and getattr(self, name):
+                raise ValueError(f"{name}: needs engine threads or processes, got {self.engine}")
 
     @property
     def interfaces(self) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from sgdni.training import (
     Trainer,
     checkpoint,
 )
-from sgdni.training.channel import Channel, ChannelShut
+from sgdni.training.workers import Channel, ChannelShut
 
 
 def batches(count, seed=0, size=8):

@@ -41,8 +41,9 @@ def _title(results: dict) -> str:
     s, data, machine = results["settings"], results["data"], results["machine"]
     widths = "-".join(map(str, s["hidden"]))
     engine = ""
-    if s["engine"] == "threads":
-        engine = f"\nOne thread a module, queues of {s['depth']}, {1e3 * s['latency']:g} ms links"
+    if s["engine"] != "sequential":
+        engine = (f"\nEngine {s['engine']}: one for each module, queues of {s['depth']}, "
+                  f"{1e3 * s['latency']:g} ms links")
     norm = "batch norm" if s["batch_norm"] else "no batch norm"
     threads = results["rows"][0]["blas_threads"]
     return (

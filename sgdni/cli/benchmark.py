@@ -69,10 +69,10 @@ def run(args: argparse.Namespace) -> None:
         data = data.validation_split(args.validate, np.random.default_rng(0))
     target = data.target_accuracy if args.target is None else args.target
     workers = 1
-    if settings.engine == "threads":
+    if settings.engine != "sequential":
         workers = len(settings.interfaces) + 1
         if args.blas_threads != 1:
-            raise ValueError("--blas-threads: modules in threads use one each")
+            raise ValueError("--blas-threads: parallel modules use one each")
     contenders = {
         name: recipe(name, workers=workers, blas_threads=args.blas_threads)
         for name in args.methods

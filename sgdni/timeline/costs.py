@@ -16,7 +16,7 @@ import numpy as np
 from sgdni.blas import blas_threads
 from sgdni.checks import check_count
 from sgdni.network import Network
-from sgdni.training.crew import Crew
+from sgdni.training.workers import Threads
 
 WARM_UP = 3  # repeats that are not counted
 
@@ -87,15 +87,14 @@ def measure_costs(network: Network, x: np.ndarray, y: np.ndarray, *, together: b
                 work(i, lambda i=i: wants_more(i))
         else:
             # Everyone goes on until the slowest has enough, so that all are measured under load.
+            team = Threads()
             tasks = [
-                lambda i=i: work(i, lambda: not crew.stopping and any(map(wants_more, modules)))
+                lambda emit, i=i: work(
+                    i, lambda: not team.stopping and any(map(wants_more, modules)))
                 for i in modules
             ]
-            crew = Crew(tasks, [])
-            with crew:
-                while not crew.wait(1.0):
-                    pass
-            crew.check()
+            for _ in team.run(tasks):
+                pass
     return [_cost(t) for t in times]
 
 

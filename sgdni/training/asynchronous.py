@@ -1,8 +1,4 @@
-"""Decoupled neural interfaces for real: every module in a thread of its own, all at work at once.
-
-NumPy releases the interpreter's lock inside matrix products and array operations, so threads run
-in parallel on as many cores. Each computes its products with one BLAS thread; more would fight for
-the same cores.
+"""Decoupled neural interfaces for real: every module in a worker of its own, all at work at once.
 
 Module i sends its output up and at once learns from its synthetic gradient. What M_i should have
 said travels back as a message with its own h_i and target, and is applied when it arrives, a
@@ -16,20 +12,18 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from sgdni.blas import blas_threads
-from sgdni.checks import check_count, check_range
+from sgdni.checks import check_count
 from sgdni.network import Network
-from sgdni.training.channel import Channel
-from sgdni.training.crew import Crew
 from sgdni.training.decoupled import Decoupled
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
+from sgdni.training.parallel import Batches, Parallel, received
 from sgdni.training.schedule import StepResult
+from sgdni.training.workers import Channel, Processes, Threads
+from sgdni.training.workers.threads import Emit
 
-POLL_SECONDS = 0.05  # how often finished steps are handed out; waking for each one would cost more
 
-
-class Asynchronous(Decoupled):
-    """The decoupled schedule with one thread for each module.
+class Asynchronous(Parallel, Decoupled):
+    """The decoupled schedule with one worker, a thread or a process, for each module.
 
     Every module handles every minibatch exactly once, in order.
 
@@ -37,6 +31,8 @@ class Asynchronous(Decoupled):
     ----------
     network, fit_every, update_probability, rng, guard
         As for Decoupled.
+    workers : "threads" or "processes"
+        Processes share no interpreter's lock, which slows threads down in small operations.
     depth : int
         Most minibatches on the way from one module to the next, the sender waiting for room.
         With a latency, steps overlap only if depth times the time of a step covers it.
@@ -54,52 +50,43 @@ class Asynchronous(Decoupled):
     """
 
     def __init__(self, network: Network, *, fit_every: int = 1, update_probability: float = 1.0,
-                 rng: np.random.Generator | None = None, depth: int = 4, latency: float = 0.0,
-                 deterministic: bool = False, guard: DivergenceGuard | None = None) -> None:
+                 rng: np.random.Generator | None = None, workers: str = "threads", depth: int = 4,
+                 latency: float = 0.0, deterministic: bool = False,
+                 guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, fit_every=fit_every, update_probability=update_probability,
                          rng=rng, guard=guard)
         check_count("depth", depth)
-        check_range("latency", latency, 0, np.inf, open_high=True)
-        self.depth, self.latency, self.deterministic = depth, latency, deterministic
+        self.choose_workers(workers, latency)
+        self.depth, self.deterministic = depth, deterministic
 
-    def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
-        [result] = self.run([(x, y)])
-        return result
-
-    def run(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[StepResult]:
+    def run(self, batches: Batches) -> Iterator[StepResult]:
         """Train on minibatches, yielding the results in order, a few at a time.
 
-        An exception in any module, or in whoever consumes the results, stops all threads before
-        it goes on; the modules then stand at different steps. The iterable is read in the lowest
-        module's thread.
+        An exception in any module, or in whoever consumes the results, stops all workers before
+        it goes on; the modules then stand at different steps. The iterable is read by the lowest
+        module's worker.
         """
-        interfaces = len(self.network.modules) - 1
-        up = [Channel(self.depth, self.latency) for _ in range(interfaces)]
-        down = [Channel(None, self.latency) for _ in range(interfaces)]
-        results: deque[StepResult] = deque()
+        team, batches, link = self.assemble(batches)
+        interfaces = len(self.network.synthetic)
+        up = [link(self.depth) for _ in range(interfaces)]
+        # Room for every target that can be under way, so no module waits to send one down: at
+        # most `depth` minibatches pass a link within its latency, and as many wait in the queue.
+        down = [link(2 * self.depth + 4) for _ in range(interfaces)]
         workers = [
-            _Worker(self, i, up[i] if i < interfaces else None, down[i] if i < interfaces else None,
-                    down[i - 1] if i > 0 else None, results)
-            for i in range(interfaces + 1)
+            _Worker(self, i, above, targets, below)
+            for i, (above, targets, below) in enumerate(
+                zip([*up, None], [*down, None], [None, *down], strict=True))
         ]
-        sources = [self._number(batches), *(iter(channel.get, None) for channel in up)]
-        crew = Crew(
-            [lambda w=w, s=s: w.work(s) for w, s in zip(workers, sources, strict=True)],
-            [*up, *down],
-        )
-        self._crew = crew
-        with blas_threads(1), crew:
-            done = False
-            while not done:
-                done = crew.wait(POLL_SECONDS)
-                while results:
-                    yield results.popleft()
-            crew.check()
+        sources = [self._number(batches, team), *(received(channel) for channel in up)]
+        tasks = [
+            lambda emit, w=w, s=s: w.work(s, emit) for w, s in zip(workers, sources, strict=True)
+        ]
+        yield from team.run(tasks, self.state_of, self.take_state)
 
-    def _number(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple]:
+    def _number(self, batches: Batches, team: Threads | Processes) -> Iterator[tuple]:
         """Yield (step, x, y, learns): the messages that the lowest module receives."""
         for x, y in batches:
-            if self._crew.stopping:
+            if team.stopping:
                 return
             yield int(self._steps), x, y, self._draw_learners(len(self.network.modules))
             self._steps += 1
@@ -113,20 +100,19 @@ class _Worker:
     """
 
     def __init__(self, schedule: Asynchronous, i: int, up: Channel | None,
-                 targets: Channel | None, down: Channel | None,
-                 results: deque[StepResult]) -> None:
+                 targets: Channel | None, down: Channel | None) -> None:
         network = schedule.network
         self.schedule, self.i, self.network = schedule, i, network
         self.module = network.modules[i]
         self.model = network.synthetic[i] if up is not None else None
-        self.up, self.targets, self.down, self.results = up, targets, down, results
+        self.up, self.targets, self.down = up, targets, down
         self._awaited: deque[int] = deque()  # steps whose targets have not come yet
 
-    def work(self, source: Iterable[tuple]) -> None:
+    def work(self, source: Iterable[tuple], emit: Emit) -> None:
         """Handle every minibatch of `source`, then the targets that are still under way."""
         for done, message in enumerate(source):
             try:
-                self._handle(*message)
+                self._handle(emit, *message)
             except DivergenceError as error:
                 error.step = done + 1
                 raise
@@ -135,7 +121,8 @@ class _Worker:
             while self._awaited:
                 self._fit(self.targets.get())
 
-    def _handle(self, step: int, h_below: np.ndarray, y: np.ndarray, learns: np.ndarray) -> None:
+    def _handle(self, emit: Emit, step: int, h_below: np.ndarray, y: np.ndarray,
+                learns: np.ndarray) -> None:
         guard, i = self.schedule.guard, self.i
         c = self.network.context(y, h_below.dtype)
         fits = step % self.schedule.fit_every == 0
@@ -156,7 +143,7 @@ class _Worker:
                 # h_below came in a message, so it is ours to send on; target is the layer's.
                 self.down.put((h_below, c, target.copy()))
         if self.up is None:
-            self.results.append(result)
+            emit(result)
 
     def _take_targets(self, step: int) -> None:
         if self.schedule.deterministic:

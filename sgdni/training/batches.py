@@ -11,7 +11,10 @@ from sgdni.data import scale_pixels
 
 def minibatches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator,
                 dtype: np.dtype = np.float32) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (x (B, n_0) of `dtype`, y (B,)) once over the data in random order.
+    """Return an iterator over (x (B, n_0) of `dtype`, y (B,)), once in random order.
+
+    `rng` is drawn from at once, not when the iterator is first used, which may be in another
+    process.
 
     The rows left over when B does not divide their number sit out this time; the next shuffle
     takes others. So every step has the same B. The yielded x is one buffer, overwritten by the
@@ -19,6 +22,9 @@ def minibatches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Ge
     """
     order = rng.permutation(len(x))
     out = np.empty((batch_size, x.shape[1]), dtype)
-    for start in range(0, len(x) - batch_size + 1, batch_size):
-        rows = order[start : start + batch_size]
-        yield scale_pixels(x[rows], dtype, out=out), y[rows]
+
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, len(x) - batch_size + 1, batch_size):
+            rows = order[start : start + batch_size]
+            yield scale_pixels(x[rows], dtype, out=out), y[rows]
+    return batches()

@@ -79,8 +79,8 @@ class Decoupled(Schedule):
         self._steps += 1
         return result
 
-    def state(self) -> dict[str, np.ndarray]:
-        return {**super().state(), "schedule.steps": self._steps}
+    def own_state(self) -> dict[str, np.ndarray]:
+        return {"steps": self._steps}
 
     @property
     def generators(self) -> dict[str, np.random.Generator]:

@@ -1,4 +1,4 @@
-"""Locked backpropagation with every module in a thread of its own: the fair rival of DNI.
+"""Locked backpropagation with every module in a worker of its own: the fair rival of DNI.
 
 Modules split over workers (or machines), one minibatch under way: h goes up the links, delta comes
 down them, and every worker idles while the others compute. The weights are those of Backprop,
@@ -7,87 +7,77 @@ bit for bit.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from sgdni.blas import blas_threads
-from sgdni.checks import check_range
 from sgdni.network import Network
-from sgdni.training.asynchronous import POLL_SECONDS
-from sgdni.training.channel import Channel
-from sgdni.training.crew import Crew
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
-from sgdni.training.schedule import Schedule, StepResult
+from sgdni.training.parallel import Batches, Parallel, received
+from sgdni.training.schedule import StepResult
+from sgdni.training.workers import Channel
+from sgdni.training.workers.threads import Emit
 
 
-class ModelParallel(Schedule):
-    """Backprop with one thread for each module and links between them.
+class ModelParallel(Parallel):
+    """Backprop with one worker for each module and links between them.
 
     Parameters
     ----------
     network, guard : as for Schedule
+    workers : "threads" or "processes"
     latency : float
         Simulated seconds that each message takes between modules, up and down.
     """
 
-    def __init__(self, network: Network, *, latency: float = 0.0,
+    def __init__(self, network: Network, *, workers: str = "threads", latency: float = 0.0,
                  guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, guard)
-        check_range("latency", latency, 0, np.inf, open_high=True)
-        self.latency = latency
+        self.choose_workers(workers, latency)
 
-    def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
-        [result] = self.run([(x, y)])
-        return result
+    def run(self, batches: Batches) -> Iterator[StepResult]:
+        """Train on minibatches, yielding the results in order, a few at a time."""
+        team, batches, link = self.assemble(batches)
+        top = len(self.network.modules) - 1
+        up, down = ([link(1) for _ in range(top)] for _ in range(2))
 
-    def run(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[StepResult]:
-        interfaces = len(self.network.modules) - 1
-        up, down = ([Channel(1, self.latency) for _ in range(interfaces)] for _ in range(2))
-        results: deque[StepResult] = deque()
+        def source() -> Iterator[tuple]:
+            for batch in batches:
+                if team.stopping:
+                    return
+                yield batch
+
         tasks = [
-            lambda i=i: self._work(
-                i, batches if i == 0 else iter(up[i - 1].get, None),
-                up[i] if i < interfaces else None, down, results,
-            )
-            for i in range(interfaces + 1)
+            lambda emit, i=i: self._work(i, source() if i == 0 else received(up[i - 1]), up, down,
+                                         emit)
+            for i in range(top + 1)
         ]
-        self._crew = Crew(tasks, [*up, *down])
-        with blas_threads(1), self._crew as crew:
-            done = False
-            while not done:
-                done = crew.wait(POLL_SECONDS)
-                while results:
-                    yield results.popleft()
-            crew.check()
+        yield from team.run(tasks, self.state_of, self.take_state)
 
-    def _work(self, i: int, source: Iterable[tuple[np.ndarray, np.ndarray]], up: Channel | None,
-              down: list[Channel], results: deque[StepResult]) -> None:
+    def _work(self, i: int, source: Iterable[tuple[np.ndarray, np.ndarray]], up: list[Channel],
+              down: list[Channel], emit: Emit) -> None:
         for done, (h_below, y) in enumerate(source):
-            if self._crew.stopping:
-                return
             try:
-                self._handle(i, h_below, y, up, down, results)
+                self._handle(i, h_below, y, up, down, emit)
             except DivergenceError as error:
                 error.step = done + 1
                 raise
-        if up is not None:
-            up.put(None)
+        if i < len(up):
+            up[i].put(None)
 
-    def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: Channel | None,
-                down: list[Channel], results: deque[StepResult]) -> None:
-        module = self.network.modules[i]
+    def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: list[Channel],
+                down: list[Channel], emit: Emit) -> None:
+        module, top = self.network.modules[i], i == len(up)
         h = module.forward(h_below)
         self.guard.check(i + 1, "activations", h)
-        if up is not None:
-            up.put((h.copy(), y))
-            delta = down[i].get()
-        else:
+        if top:
             result, delta = self.loss_and_delta(h, y)
+        else:
+            up[i].put((h.copy(), y))
+            delta = down[i].get()
         self.guard.check(i + 1, "gradients", delta)
         delta_below = module.learn(delta, input_gradient=i > 0)
         if i > 0:
             down[i - 1].put(delta_below.copy())
-        if up is None:
-            results.append(result)
+        if top:
+            emit(result)

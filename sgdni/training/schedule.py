@@ -47,7 +47,12 @@ class Schedule:
 
     def state(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live, for checkpoints."""
-        return self.network.state()
+        return {**self.network.state(),
+                **{f"schedule.{name}": array for name, array in self.own_state().items()}}
+
+    def own_state(self) -> dict[str, np.ndarray]:
+        """Arrays of the schedule itself, live."""
+        return {}
 
     @property
     def generators(self) -> dict[str, np.random.Generator]:

@@ -1,0 +1,82 @@
+"""What schedules share that run every module in a worker of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+
+from sgdni.checks import check_range
+from sgdni.training.schedule import Schedule, StepResult
+from sgdni.training.workers import TEAMS, Channel, Processes, SharedChannel, Threads
+
+Batches = Iterable[tuple[np.ndarray, np.ndarray]]
+MESSAGE_HEAD_BYTES = 16384  # everything in a message but its arrays
+
+
+class Parallel(Schedule):
+    """A schedule whose modules run at the same time.
+
+    Parameters
+    ----------
+    workers : "threads" or "processes"
+    latency : float
+        Simulated seconds that each message takes between modules, up and down.
+    """
+
+    def choose_workers(self, workers: str, latency: float) -> None:
+        """Check and keep the two options. Raises ValueError."""
+        if workers not in TEAMS:
+            raise ValueError(f"workers: expected one of {', '.join(TEAMS)}, got {workers}")
+        check_range("latency", latency, 0, np.inf, open_high=True)
+        self.workers, self.latency = workers, latency
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
+        [result] = self.run([(x, y)])
+        return result
+
+    def assemble(self, batches: Batches) -> tuple[Threads | Processes, Batches, Callable]:
+        """Return a new team, the minibatches, and ``link(capacity)``, which makes its channels."""
+        team, size = TEAMS[self.workers](), 0
+        if self.workers == "processes":  # their channels have a fixed size: look at the first one
+            first = next(iterator := iter(batches), None)
+            size = MESSAGE_HEAD_BYTES if first is None else self._message_bytes(*first)
+            batches = iterator if first is None else chain([first], iterator)
+
+        def link(capacity: int) -> Channel | SharedChannel:
+            return team.channel(capacity, self.latency, size)
+        return team, batches, link
+
+    def state_of(self, i: int) -> dict:
+        """Return all that worker i changes: arrays, and with the lowest one the generators."""
+        parts = {"module": self.network.modules[i].state()}
+        if i < len(self.network.synthetic):
+            parts["synthetic"] = self.network.synthetic[i].state()
+        if i == 0:
+            parts["schedule"] = self.own_state()
+            parts["generators"] = {k: g.bit_generator.state for k, g in self.generators.items()}
+        return parts
+
+    def take_state(self, i: int, state: dict) -> None:
+        """Take over what worker i changed in another process."""
+        live = self.state_of(i)
+        for part in live.keys() - {"generators"}:
+            for name, array in live[part].items():
+                array[...] = state[part][name]
+        for name, value in state.get("generators", {}).items():
+            self.generators[name].bit_generator.state = value
+
+    def _message_bytes(self, x: np.ndarray, y: np.ndarray) -> int:
+        """Return the size of the largest message that a minibatch like (x, y) brings about."""
+        largest, h = 0, x
+        for module in self.network.modules:
+            h = module.forward(h, training=False)
+            largest = max(largest, h.nbytes)
+        context = self.network.n_context * len(x) * x.itemsize
+        return 2 * largest + context + y.nbytes + MESSAGE_HEAD_BYTES
+
+
+def received(channel: Channel | SharedChannel) -> Iterator[tuple]:
+    """Yield messages until None comes."""
+    return iter(channel.get, None)
