@@ -2,10 +2,10 @@
 
     SGDNI_DATA=... python benchmarks/asynchronous.py --out benchmarks/records/asynchronous
 
-784-256-256-256-256-10 with batch normalisation, batch 128, one interface, so two workers. All contenders
-start from the same weights, see the same minibatches and take turns by epoch; speeds are medians of
-ratios to one-thread backprop within a turn. The links with a latency are simulated: a message can be
-read that much later than it was sent.
+784-256-256-256-256-10 with batch normalisation, batch 128, one interface, so two workers. All
+contenders start from the same weights, see the same minibatches and take turns by epoch; speeds are
+medians of ratios to one-thread backprop within a turn. The links with a latency are simulated: a
+message can be read that much later than it was sent.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def accuracy(results: dict) -> Figure:
 
     Lines are medians over repeats, bands reach from the least to the largest.
     """
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
     by_epoch, by_second = figure.subplots(1, 2, sharey=True)
     finals = []
     for row in results["rows"]:
@@ -45,15 +45,17 @@ def accuracy(results: dict) -> Figure:
     by_epoch.xaxis.set_major_locator(MaxNLocator(integer=True))
     by_second.set(xlabel="seconds of training (median)", xlim=(0, None))
     if finals:  # the interesting part is near the top; the first epochs may leave the picture
-        low = max(0.0, min(finals) - 6)
+        low = max(0.0, min(finals) - max(2.0, 1.5 * (max(finals) - min(finals))))
         by_epoch.set_ylim(low, min(100.0, max(finals) + 0.15 * (max(finals) - low)))
     target = results["rows"][0]["target_accuracy"]
     for axes in (by_epoch, by_second):
         if target is not None:
             axes.axhline(100 * target, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
         _tidy(axes)
-    figure.legend(*by_epoch.get_legend_handles_labels(), loc="outside lower center",
-                  ncols=len(results["rows"]), frameon=False)
+    handles, labels = by_epoch.get_legend_handles_labels()
+    columns = 140 // (8 + max(map(len, labels), default=0))  # as many as fit the width
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)),
+                  frameon=False, fontsize=9)
     _title(figure, results)
     return figure
 
@@ -104,7 +106,8 @@ def _stack(row: dict, key: str) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _band(axes: Axes, x: np.ndarray, values: np.ndarray, method: str) -> None:
-    colour = COLOURS.get(method)
+    others = list(COLOURS.values())[1:]
+    colour = COLOURS.get(method, others[len(axes.lines) % len(others)])
     line, = axes.plot(x, np.median(values, axis=0), color=colour, linewidth=1.8, label=method,
                       marker=_marker(x))
     axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=line.get_color(),

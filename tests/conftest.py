@@ -17,6 +17,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--layer", action="append", default=[], metavar="MODULE:NAME",
         help="gradient-check a layer of your own too (tests/test_gradients.py); may be repeated",
     )
+    parser.addoption(
+        "--stress", type=int, default=200, metavar="N",
+        help="random short parallel runs in tests/test_stress.py (default: 200)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,6 +34,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "gradient_case" in metafunc.fixturenames:
         cases = CASES + metafunc.config.stash[USER_CASES]
         metafunc.parametrize("gradient_case", cases, ids=lambda case: case.name)
+
+
+@pytest.fixture
+def stress(request: pytest.FixtureRequest) -> int:
+    return request.config.getoption("stress")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("record", ["mnist", "mnist-5k"])
+@pytest.mark.parametrize("record", ["mnist", "mnist-5k", "asynchronous"])
 def test_tables_are_those_of_the_records(record):
     results = json.loads((ROOT / "benchmarks/records" / record / "results.json").read_text())
     assert markdown(results) in README
