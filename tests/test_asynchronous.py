@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import TINY, blobs
+from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
 
 from sgdni.blas import blas_libraries, blas_threads
-from sgdni.methods import build_network, build_trainer
+from sgdni.methods import build_trainer
 from sgdni.training import (
     Asynchronous,
     Backprop,
@@ -25,28 +25,8 @@ from sgdni.training import (
 from sgdni.training.workers import Channel, ChannelShut
 
 
-def batches(count, seed=0, size=8):
-    rng = np.random.default_rng(seed)
-    return [
-        (rng.standard_normal((size, 5)).astype(np.float32), rng.integers(0, 3, size))
-        for _ in range(count)
-    ]
-
-
-def network(method="cdni-ls", **changes):
-    settings = replace(TINY, **changes)
-    return build_network(method, settings, 5, 3, np.random.default_rng(1))
-
-
 def threads_left():
     return [t.name for t in threading.enumerate() if t.name.startswith("sgdni")]
-
-
-def assert_same(a, b):
-    ours, theirs = a.state(), b.state()
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
 @pytest.mark.parametrize("cuts", [(2,), (1, 3), (1, 2, 3)])
@@ -55,33 +35,33 @@ def assert_same(a, b):
 ])
 def test_depth_one_in_fixed_order_is_the_sequential_schedule(cuts, method, p, fit_every):
     options = {"fit_every": fit_every, "update_probability": p}
-    turns = Decoupled(network(method, cuts=cuts), rng=np.random.default_rng(2), **options)
-    threads = Asynchronous(network(method, cuts=cuts), rng=np.random.default_rng(2), depth=1,
+    turns = Decoupled(tiny_network(method, cuts=cuts), rng=np.random.default_rng(2), **options)
+    threads = Asynchronous(tiny_network(method, cuts=cuts), rng=np.random.default_rng(2), depth=1,
                            deterministic=True, **options)
-    assert list(turns.run(batches(12))) == list(threads.run(batches(12)))
-    assert_same(turns, threads)
+    assert list(turns.run(minibatches(12))) == list(threads.run(minibatches(12)))
+    assert_same_state(turns, threads)
 
 
 @pytest.mark.parametrize("cuts", [(2,), (1, 2, 3)])
 def test_model_parallel_is_backprop(cuts):
-    one, split = Backprop(network("backprop", cuts=cuts)), ModelParallel(
-        network("backprop", cuts=cuts), latency=1e-4)
-    assert list(one.run(batches(8))) == list(split.run(batches(8)))
-    assert_same(one, split)
+    one, split = Backprop(tiny_network("backprop", cuts=cuts)), ModelParallel(
+        tiny_network("backprop", cuts=cuts), latency=1e-4)
+    assert list(one.run(minibatches(8))) == list(split.run(minibatches(8)))
+    assert_same_state(one, split)
 
 
 def test_deterministic_runs_repeat_at_any_depth():
     runs = []
     for _ in range(3):
-        schedule = Asynchronous(network(), depth=3, deterministic=True)
-        list(schedule.run(batches(20)))
+        schedule = Asynchronous(tiny_network(), depth=3, deterministic=True)
+        list(schedule.run(minibatches(20)))
         runs.append(schedule)
-    assert_same(runs[0], runs[1])
-    assert_same(runs[0], runs[2])
-    sequential = Decoupled(network())
-    list(sequential.run(batches(20)))
+    assert_same_state(runs[0], runs[1])
+    assert_same_state(runs[0], runs[2])
+    sequential = Decoupled(tiny_network())
+    list(sequential.run(minibatches(20)))
     with pytest.raises(AssertionError):  # targets come later, so this is another trajectory
-        assert_same(runs[0], sequential)
+        assert_same_state(runs[0], sequential)
 
 
 @pytest.mark.parametrize("make", [
@@ -89,7 +69,7 @@ def test_deterministic_runs_repeat_at_any_depth():
     lambda n: Asynchronous(n, depth=3, deterministic=True), lambda n: ModelParallel(n),
 ])
 def test_every_module_handles_every_minibatch_once_in_order(make):
-    schedule = make(network("cdni"))
+    schedule = make(tiny_network("cdni"))
     seen = [[] for _ in schedule.network.modules]
     fitted = [0 for _ in schedule.network.synthetic]
     for i, module in enumerate(schedule.network.modules):
@@ -102,7 +82,7 @@ def test_every_module_handles_every_minibatch_once_in_order(make):
             fitted[i] += len(h) == len(c) == len(target)
         model.fit = fit
     sizes = list(range(2, 22))  # each minibatch known by its size
-    results = list(schedule.run(batches(1, size=n)[0] for n in sizes))
+    results = list(schedule.run(minibatches(1, size=n)[0] for n in sizes))
     assert seen == [sizes] * len(seen)
     assert len(results) == len(sizes)
     if isinstance(schedule, Asynchronous):
@@ -113,7 +93,7 @@ def test_every_module_handles_every_minibatch_once_in_order(make):
 @pytest.mark.parametrize("module", [0, 1, 3])
 @pytest.mark.parametrize("method", ["forward", "learn"])
 def test_an_exception_in_a_module_is_raised_as_it_was(make, module, method):
-    schedule = make(network("cdni"))
+    schedule = make(tiny_network("cdni"))
     calls, run = [], getattr(schedule.network.modules[module], method)
 
     def broken(*args, **kwargs):
@@ -124,17 +104,17 @@ def test_an_exception_in_a_module_is_raised_as_it_was(make, module, method):
 
     setattr(schedule.network.modules[module], method, broken)
     with pytest.raises(RuntimeError, match="broken on purpose"):
-        list(schedule.run(batches(1000)))
+        list(schedule.run(minibatches(1000)))
     assert len(calls) == 5 and threads_left() == []
 
 
 def test_an_exception_in_the_data_is_raised_as_it_was():
     def source():
-        yield from batches(3)
+        yield from minibatches(3)
         raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):
-        list(Asynchronous(network()).run(source()))
+        list(Asynchronous(tiny_network()).run(source()))
     assert threads_left() == []
 
 
@@ -143,7 +123,7 @@ def test_an_exception_in_the_data_is_raised_as_it_was():
 @pytest.mark.parametrize("quantity", ["activations", "gradients"])
 def test_divergence_names_step_module_and_quantity(make, module, quantity):
     """However far the failing module is ahead of the results."""
-    net = network("cdni")
+    net = tiny_network("cdni")
     broken, calls = net.modules[module], []
     if quantity == "activations":
         def forward(x, training=True, run=broken.forward):
@@ -169,11 +149,11 @@ def test_divergence_names_step_module_and_quantity(make, module, quantity):
 
 def test_targets_are_fitted_as_they_arrive_and_not_at_the_end():
     """The data stand still until a fit has happened: only a running schedule can go on."""
-    schedule, fitted = Asynchronous(network("cdni"), depth=2), threading.Event()
+    schedule, fitted = Asynchronous(tiny_network("cdni"), depth=2), threading.Event()
     schedule.network.synthetic[0].fit = lambda h, c, target: fitted.set()
 
     def source():
-        for number, batch in enumerate(batches(30)):
+        for number, batch in enumerate(minibatches(30)):
             if number == 29:
                 assert fitted.wait(10)
             yield batch
@@ -184,7 +164,7 @@ def test_targets_are_fitted_as_they_arrive_and_not_at_the_end():
 
 @pytest.mark.parametrize("make", [Asynchronous, ModelParallel])
 def test_each_module_computes_with_one_blas_thread(make):
-    schedule, counts = make(network("cdni")), set()
+    schedule, counts = make(tiny_network("cdni")), set()
 
     def forward(x, training=True, run=schedule.network.modules[1].forward):
         counts.update(library["num_threads"] for library in blas_libraries())
@@ -192,7 +172,7 @@ def test_each_module_computes_with_one_blas_thread(make):
 
     schedule.network.modules[1].forward = forward
     with blas_threads(2):
-        list(schedule.run(batches(3)))
+        list(schedule.run(minibatches(3)))
     assert counts <= {1}
 
 
@@ -201,9 +181,9 @@ def test_each_module_computes_with_one_blas_thread(make):
 def test_ctrl_c_while_everybody_waits_stops_all_threads_at_once(make):
     def forever():
         while True:
-            yield from batches(1)
+            yield from minibatches(1)
 
-    run = make(network("cdni")).run(forever())
+    run = make(tiny_network("cdni")).run(forever())
     started = time.perf_counter()
     threading.Timer(0.05, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
@@ -213,17 +193,19 @@ def test_ctrl_c_while_everybody_waits_stops_all_threads_at_once(make):
 
 
 def test_interrupt_in_the_consumer_leaves_no_thread():
-    schedule = Asynchronous(network(), depth=1)
+    schedule = Asynchronous(tiny_network(), depth=1)
     with pytest.raises(KeyboardInterrupt):
-        for _ in schedule.run(batches(1) * 10_000):
+        for _ in schedule.run(minibatches(1) * 10_000):
             raise KeyboardInterrupt
     assert threads_left() == []
 
 
-def test_deterministic_training_resumes_bit_for_bit(tmp_path):
-    """The pipeline is empty between epochs, so a checkpoint holds everything."""
+@pytest.mark.parametrize("engine", ["threads", pytest.param(
+    "processes", marks=pytest.mark.skipif("sys.platform != 'linux'", reason="Linux only"))])
+def test_deterministic_training_resumes_bit_for_bit(tmp_path, engine):
+    """No message is under way between epochs, so a checkpoint holds everything."""
     data = blobs(np.random.default_rng(0))
-    settings = replace(TINY, engine="threads", depth=2, deterministic=True)
+    settings = replace(TINY, engine=engine, depth=2, deterministic=True)
     straight, first, second = (build_trainer("cdni-stochastic", settings, data) for _ in range(3))
     straight.epoch()
     straight.epoch()
@@ -231,7 +213,7 @@ def test_deterministic_training_resumes_bit_for_bit(tmp_path):
     checkpoint.save(tmp_path / "run.npz", first, {})
     checkpoint.restore(tmp_path / "run.npz", second)
     second.epoch()
-    assert_same(straight.schedule, second.schedule)
+    assert_same_state(straight.schedule, second.schedule)
 
 
 @pytest.mark.parametrize("method, kind", [("backprop", ModelParallel), ("cdni", Asynchronous)])
@@ -247,11 +229,11 @@ def test_settings_choose_the_engine(method, kind):
 
 def test_wrong_options_are_refused():
     with pytest.raises(ValueError, match="depth: expected a number in .*, got 0"):
-        Asynchronous(network(), depth=0)
+        Asynchronous(tiny_network(), depth=0)
     with pytest.raises(ValueError, match="latency.*got -1"):
-        Asynchronous(network(), latency=-1)
+        Asynchronous(tiny_network(), latency=-1)
     with pytest.raises(ValueError, match="latency.*got -1"):
-        ModelParallel(network("backprop"), latency=-1)
+        ModelParallel(tiny_network("backprop"), latency=-1)
 
 
 def test_a_channel_keeps_order_capacity_and_latency():

@@ -69,23 +69,15 @@ def test_true_gradient_in_place_of_sg_equals_backprop(rng, cuts, batch_norm):
     assert [m.fitted for m in free.synthetic] == [6] * len(cuts)
 
 
-def test_one_module_is_backprop(rng):
-    locked = Network(mlp([]), SoftmaxCrossEntropy())
-    free = Network(mlp([]), SoftmaxCrossEntropy())
-    backprop, decoupled = Backprop(locked), Decoupled(free)
+@pytest.mark.parametrize("cuts, schedule", [([], Decoupled), ([1, 2, 3], Backprop)],
+                         ids=["one decoupled module", "backprop cut into modules"])
+def test_what_must_be_backprop_of_the_whole_network(rng, cuts, schedule):
+    whole, other = (Network(mlp(c), SoftmaxCrossEntropy()) for c in ([], cuts))
+    backprop, same = Backprop(whole), schedule(other)
     for x, y in batches(rng):
         backprop.step(x, y)
-        decoupled.step(x, y)
-    assert_same_weights(locked, free)
-
-
-def test_where_the_network_is_cut_makes_no_difference_to_backprop(rng):
-    whole, pieces = (Network(mlp(cuts), SoftmaxCrossEntropy()) for cuts in ([], [1, 2, 3]))
-    one, other = Backprop(whole), Backprop(pieces)
-    for x, y in batches(rng):
-        one.step(x, y)
-        other.step(x, y)
-    assert_same_weights(whole, pieces)
+        same.step(x, y)
+    assert_same_weights(whole, other)
 
 
 def test_modules_below_an_untaught_sg_model_stand_still(rng):

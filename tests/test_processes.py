@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import TINY, blobs
+from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
 
-from sgdni.methods import METHODS, build_network, build_trainer
-from sgdni.training import Asynchronous, Backprop, DivergenceError, ModelParallel, checkpoint
+from sgdni.blas import blas_libraries, blas_threads
+from sgdni.methods import METHODS, build_trainer
+from sgdni.training import Asynchronous, Backprop, DivergenceError, ModelParallel
 from sgdni.training.workers import Processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked: Linux only")
@@ -23,23 +24,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 SETTINGS = replace(TINY, engine="processes")
 MAKERS = [lambda n, **o: Asynchronous(n, workers="processes", **o),
           lambda n, **o: ModelParallel(n, workers="processes", **o)]
-
-
-def network(method="cdni-ls"):
-    return build_network(method, TINY, 5, 3, np.random.default_rng(1))
-
-
-def batches(count, size=8):
-    rng = np.random.default_rng(0)
-    return [
-        (rng.standard_normal((size, 5)).astype(np.float32), rng.integers(0, 3, size))
-        for _ in range(count)
-    ]
-
-
-def assert_same(a, b):
-    for name, array in a.state().items():
-        np.testing.assert_array_equal(array, b.state()[name], err_msg=name)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -52,41 +36,28 @@ def test_in_fixed_order_processes_train_as_modules_in_turn(method):
     for _ in range(2):
         a, b = turns.epoch(), apart.epoch()
         assert (a.train_loss, a.test_loss) == (b.train_loss, b.test_loss)
-    assert_same(turns.schedule, apart.schedule)
+    assert_same_state(turns.schedule, apart.schedule)
     for name, generator in turns.generators.items():
         assert generator.bit_generator.state == apart.generators[name].bit_generator.state
 
 
-def test_resumes_bit_for_bit(tmp_path):
-    data = blobs(np.random.default_rng(0))
-    settings = replace(SETTINGS, deterministic=True)
-    straight, first, second = (build_trainer("cdni-stochastic", settings, data) for _ in range(3))
-    straight.epoch()
-    straight.epoch()
-    first.epoch()
-    checkpoint.save(tmp_path / "run.npz", first, {})
-    checkpoint.restore(tmp_path / "run.npz", second)
-    second.epoch()
-    assert_same(straight.schedule, second.schedule)
-
-
 @pytest.mark.parametrize("options", [{"depth": 1}, {"depth": 5}, {"depth": 2, "latency": 2e-3}])
 def test_every_minibatch_has_its_result(options):
-    schedule = Asynchronous(network(), workers="processes", **options)
-    assert len(list(schedule.run(batches(30)))) == 30
+    schedule = Asynchronous(tiny_network(), workers="processes", **options)
+    assert len(list(schedule.run(minibatches(30)))) == 30
     assert int(schedule.state()["schedule.steps"]) == 30
     assert multiprocessing.active_children() == []
 
 
 def test_no_minibatch_at_all_is_no_result():
     for make in MAKERS:
-        assert list(make(network("cdni")).run([])) == []
+        assert list(make(tiny_network("cdni")).run([])) == []
 
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("module", [0, 3])
 def test_an_exception_comes_out_as_it_was_and_nothing_is_taken_over(make, module):
-    schedule = make(network("cdni"))
+    schedule = make(tiny_network("cdni"))
     before = {name: array.copy() for name, array in schedule.state().items()}
 
     def broken(*args, **kwargs):
@@ -94,7 +65,7 @@ def test_an_exception_comes_out_as_it_was_and_nothing_is_taken_over(make, module
 
     schedule.network.modules[module].learn = broken
     with pytest.raises(RuntimeError, match="broken on purpose"):
-        list(schedule.run(batches(100)))
+        list(schedule.run(minibatches(100)))
     assert multiprocessing.active_children() == []
     for name, array in schedule.state().items():
         np.testing.assert_array_equal(array, before[name])
@@ -102,10 +73,10 @@ def test_an_exception_comes_out_as_it_was_and_nothing_is_taken_over(make, module
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_process_that_dies_ends_the_run_and_is_named(make):
-    schedule = make(network("cdni"))
+    schedule = make(tiny_network("cdni"))
     schedule.network.modules[2].learn = lambda *args, **kwargs: os._exit(3)
     with pytest.raises(RuntimeError, match=r"process of module 3 died \(exit code 3\)"):
-        list(schedule.run(batches(100)))
+        list(schedule.run(minibatches(100)))
     assert multiprocessing.active_children() == []
 
 
@@ -120,9 +91,9 @@ def test_divergence_names_step_and_module():
 def test_ctrl_c_while_everybody_waits_stops_all_processes_at_once(make):
     def forever():
         while True:
-            yield from batches(1)
+            yield from minibatches(1)
 
-    run, started = make(network("cdni"), latency=60.0).run(forever()), time.perf_counter()
+    run, started = make(tiny_network("cdni"), latency=60.0).run(forever()), time.perf_counter()
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         next(run)
@@ -131,15 +102,25 @@ def test_ctrl_c_while_everybody_waits_stops_all_processes_at_once(make):
 
 
 def test_a_larger_minibatch_than_the_first_is_refused():
+    growing = minibatches(1) + minibatches(1, size=4000)
     with pytest.raises(ValueError, match="keep the batch size"):
-        list(Asynchronous(network(), workers="processes").run(batches(1) + batches(1, size=4000)))
+        list(Asynchronous(tiny_network(), workers="processes").run(growing))
+
+
+def test_each_process_computes_with_one_blas_thread():
+    def task(emit):
+        emit({library["num_threads"] for library in blas_libraries()})
+
+    with blas_threads(2):
+        seen = list(Processes().run([task, task], lambda i: None, lambda i, state: None))
+    assert len(seen) == 2 and all(counts <= {1} for counts in seen)
 
 
 def test_model_parallel_is_backprop():
-    one, split = Backprop(network("backprop")), ModelParallel(network("backprop"),
+    one, split = Backprop(tiny_network("backprop")), ModelParallel(tiny_network("backprop"),
                                                              workers="processes")
-    assert list(one.run(batches(8))) == list(split.run(batches(8)))
-    assert_same(one, split)
+    assert list(one.run(minibatches(8))) == list(split.run(minibatches(8)))
+    assert_same_state(one, split)
 
 
 def test_elsewhere_than_on_linux_it_says_what_to_use(monkeypatch):

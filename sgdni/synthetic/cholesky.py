@@ -1,8 +1,8 @@
 """Solve S W = T for symmetric positive definite S, with nearly all the work in matrix products.
 
 NumPy has no triangular solve, and ``np.linalg.solve`` runs far below the speed of a product at the
-sizes of an interface. Splitting S into blocks takes a third of its time, which decides how often an
-SG model can afford fresh weights.
+sizes of an interface. Splitting S into blocks makes it cheap enough for an SG model to get fresh
+weights often.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from sgdni.synthetic.fitting import Fit
 class LinearSG(SyntheticGradient):
     """delta^ = [h, c, 1] W, whose blocks of rows are A (n, n), C (classes, n) and b (n,).
 
-    Jaderberg et al. 2016, section 2.1 (conditioning on labels: cDNI); Czarnecki et al. 2017 treat
-    the linear case.
+    Conditioning on labels (cDNI) is from Jaderberg et al. 2016; Czarnecki et al. 2017 treat the
+    linear case.
 
     Parameters
     ----------

@@ -36,10 +36,6 @@ class ModuleCost:
     fit: float = 0.0
     overhead: float = 0.0
 
-    def scaled(self, factor: float) -> ModuleCost:
-        """Return all costs times `factor`."""
-        return ModuleCost(*(factor * getattr(self, name) for name in self.__dataclass_fields__))
-
 
 def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
     """Cut a network of given total cost into `workers` modules of equal cost.

@@ -41,7 +41,7 @@ class Asynchronous(Parallel, Decoupled):
     deterministic : bool
         Apply the target of step t exactly before the prediction of step t + depth, waiting for
         it if need be, so that runs are repeatable; with ``depth=1`` they equal Decoupled bit for
-        bit, at the price of all parallel work below the top.
+        bit, at the price of most work in parallel.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from sgdni.training.schedule import Schedule, StepResult
 class Decoupled(Schedule):
     """Module by module, bottom to top: forward, update, and a target for the SG model below.
 
-    Jaderberg et al. 2016, section 2: M_{i-1} is fitted to what module i's own error signal, true
+    Jaderberg et al. 2016: M_{i-1} is fitted to what module i's own error signal, true
     at the top and synthetic elsewhere (bootstrapped), becomes at its input.
 
     Parameters
