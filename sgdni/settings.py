@@ -25,8 +25,8 @@ class Settings:
     fit_every : SG models are fitted on every k-th step
     sg_lr : learning rate of Adam-fitted SG models
     forget, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
-    engine : "sequential", or "threads" or "processes": one for each module (all at once with
-        synthetic gradients, in turn with backprop)
+    engine : "sequential", or "threads", "processes" or "mpi" (ranks that mpiexec started): one for
+        each module (all at once with synthetic gradients, in turn with backprop)
     depth : most minibatches on the way between two modules
     latency : simulated seconds of each message between modules
     deterministic : targets are applied at fixed steps, so that parallel runs repeat
@@ -65,7 +65,7 @@ class Settings:
             check_count("width of a hidden layer", width)
         for name, known in (("activation", list(ACTIVATIONS)), ("optimizer", ["sgd", "adam"]),
                             ("dtype", ["float32", "float64"]),
-                            ("engine", ["sequential", "threads", "processes"])):
+                            ("engine", ["sequential", "threads", "processes", "mpi"])):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
@@ -85,7 +85,9 @@ class Settings:
         check_range("latency", self.latency, 0, float("inf"), open_high=True)
         for name in ("latency", "deterministic"):
             if self.engine == "sequential" and getattr(self, name):
-                raise ValueError(f"{name}: needs engine threads or processes, got {self.engine}")
+                raise ValueError(
+                    f"{name}: needs engine threads, processes or mpi, got {self.engine}"
+                )
 
     @property
     def interfaces(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import sgdni
 from sgdni.cli import benchmark, data, train
 from sgdni.synthetic import FitError
 from sgdni.training import DivergenceError
+from sgdni.training.workers.ranks import as_one
 
 COMMANDS = (data, train, benchmark)
 
@@ -27,18 +28,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in COMMANDS:
         command.add_parser(subparsers)
     args = parser.parse_args(argv)
+    if not (args.command == "train" and train.over_mpi(args)):
+        return _run(args)
+    try:
+        return as_one(lambda: _run(args))
+    except ImportError as error:
+        print(f"sgdni: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         args.run(args)
     except (DivergenceError, FitError) as error:
-        print(f"sgdni: {error}", file=sys.stderr)
+        print(f"sgdni: {error}{_place(error)}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, ImportError) as error:
-        print(f"sgdni: error: {error}", file=sys.stderr)
+        print(f"sgdni: error: {error}{_place(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("sgdni: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"sgdni: interrupted{_place(error)}", file=sys.stderr)
         return 130
     return 0
+
+
+def _place(error: BaseException) -> str:
+    """Return where in a team of ranks the error came from, if it did."""
+    return "".join(f" ({note})" for note in getattr(error, "__notes__", [])[:1])

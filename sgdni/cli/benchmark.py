@@ -63,7 +63,11 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--target: expected a share in (0, 1], got {args.target}")
     for name in args.methods:
         lookup(name)
-    settings, data = options.settings(args), load(args.data)
+    settings = options.settings(args)
+    if settings.engine == "mpi":
+        raise ValueError("--engine: mpi is for sgdni train; the benchmark compares sequential, "
+                         "threads or processes in one process")
+    data = load(args.data)
     if args.validate is not None:
         check_count("--validate", args.validate, 1, len(data.x_train) - 1)
         data = data.validation_split(args.validate, np.random.default_rng(0))

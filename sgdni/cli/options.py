@@ -40,9 +40,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add(sg, "ridge", "ridge of least squares, relative", type=float)
     _add(sg, "solve_every", "fits between two least-squares solutions", type=int, metavar="K")
     engine = parser.add_argument_group("engine")
-    _add(engine, "engine", "sequential, threads or processes: one for each module")
+    _add(engine, "engine", "sequential; or threads, processes or mpi: one for each module (the "
+         "last is started as: mpiexec -n MODULES sgdni train --engine mpi ...)")
     _add(engine, "depth", "most minibatches on the way between two modules", type=int, metavar="N")
-    _add(engine, "latency", "simulated seconds of each message between modules",
+    _add(engine, "latency", "simulated seconds of each message between modules, on one machine",
          type=float, metavar="S")
     _add_switch(engine, "deterministic", "apply targets at fixed steps, so that parallel runs "
                 "repeat (default: no)")

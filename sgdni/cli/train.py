@@ -17,6 +17,7 @@ from sgdni.methods import METHODS, build_trainer
 from sgdni.settings import Settings
 from sgdni.training import EpochRecord, StepResult, Trainer
 from sgdni.training.checkpoint import CheckpointError, read_settings, restore, save
+from sgdni.training.workers.ranks import under_mpiexec, world
 
 DEFAULTS = {"method": "cdni-ls", "data": "mnist-5k", "blas_threads": 1}
 
@@ -48,12 +49,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def over_mpi(args: argparse.Namespace) -> bool:
+    """Whether the command line asks for ranks of MPI, or its checkpoint may."""
+    if hasattr(args, "resume"):
+        return under_mpiexec()
+    return getattr(args, "engine", None) == "mpi"
+
+
 def run(args: argparse.Namespace) -> None:
     """Train as the parsed arguments ask for."""
     check_count("--epochs", args.epochs)
     resume = getattr(args, "resume", None)
     checkpoint = getattr(args, "checkpoint", resume)
     history = getattr(args, "history", None)
+    if over_mpi(args) and world().rank:  # rank 0 alone writes
+        checkpoint = history = None
     for path in (checkpoint, history):
         if path is not None:
             options.check_writable(path)
@@ -62,6 +72,9 @@ def run(args: argparse.Namespace) -> None:
             f"{checkpoint}: exists; go on from it with --resume, or name another file"
         )
     job = _resumed_job(resume, args) if resume else _new_job(args)
+    if over_mpi(args) and job["settings"]["engine"] != "mpi":
+        raise ValueError(f"{resume}: made with engine {job['settings']['engine']}; go on with it "
+                         f"without mpiexec")
     trainer = build_trainer(job["method"], Settings.from_dict(job["settings"]), load(job["data"]))
     if resume:
         restore(resume, trainer)

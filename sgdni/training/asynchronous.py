@@ -16,14 +16,14 @@ from sgdni.checks import check_count
 from sgdni.network import Network
 from sgdni.training.decoupled import Decoupled
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
-from sgdni.training.parallel import Batches, Parallel, received
+from sgdni.training.parallel import Batches, Link, Parallel, received
 from sgdni.training.schedule import StepResult
-from sgdni.training.workers import Channel, Processes, Threads
+from sgdni.training.workers import Mpi, Processes, Threads
 from sgdni.training.workers.threads import Emit
 
 
 class Asynchronous(Parallel, Decoupled):
-    """The decoupled schedule with one worker, a thread or a process, for each module.
+    """The decoupled schedule with one worker for each module: a thread, a process or an MPI rank.
 
     Every module handles every minibatch exactly once, in order.
 
@@ -31,8 +31,9 @@ class Asynchronous(Parallel, Decoupled):
     ----------
     network, fit_every, update_probability, rng, guard
         As for Decoupled.
-    workers : "threads" or "processes"
-        Processes share no interpreter's lock, which slows threads down in small operations.
+    workers : "threads", "processes" or "mpi"
+        Processes share no interpreter's lock, which slows threads down in small operations. The
+        ranks of MPI are processes too, on one machine or several (see workers.ranks).
     depth : int
         Most minibatches on the way from one module to the next, the sender waiting for room.
         With a latency, steps overlap only if depth times the time of a step covers it.
@@ -68,10 +69,10 @@ class Asynchronous(Parallel, Decoupled):
         """
         team, batches, link = self.assemble(batches)
         interfaces = len(self.network.synthetic)
-        up = [link(self.depth) for _ in range(interfaces)]
+        up = [link(self.depth, i, i + 1) for i in range(interfaces)]
         # Room for every target that can be under way, so no module waits to send one down: at
         # most `depth` minibatches pass a link within its latency, and as many wait in the queue.
-        down = [link(2 * self.depth + 4) for _ in range(interfaces)]
+        down = [link(2 * self.depth + 4, i + 1, i) for i in range(interfaces)]
         workers = [
             _Worker(self, i, above, targets, below)
             for i, (above, targets, below) in enumerate(
@@ -83,7 +84,7 @@ class Asynchronous(Parallel, Decoupled):
         ]
         yield from team.run(tasks, self.state_of, self.take_state)
 
-    def _number(self, batches: Batches, team: Threads | Processes) -> Iterator[tuple]:
+    def _number(self, batches: Batches, team: Threads | Processes | Mpi) -> Iterator[tuple]:
         """Yield (step, x, y, learns): the messages that the lowest module receives."""
         for x, y in batches:
             if team.stopping:
@@ -99,8 +100,8 @@ class _Worker:
     down : to the module below, for the SG model there. None at the ends.
     """
 
-    def __init__(self, schedule: Asynchronous, i: int, up: Channel | None,
-                 targets: Channel | None, down: Channel | None) -> None:
+    def __init__(self, schedule: Asynchronous, i: int, up: Link | None,
+                 targets: Link | None, down: Link | None) -> None:
         network = schedule.network
         self.schedule, self.i, self.network = schedule, i, network
         self.module = network.modules[i]

@@ -13,9 +13,8 @@ import numpy as np
 
 from sgdni.network import Network
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
-from sgdni.training.parallel import Batches, Parallel, received
+from sgdni.training.parallel import Batches, Link, Parallel, received
 from sgdni.training.schedule import StepResult
-from sgdni.training.workers import Channel
 from sgdni.training.workers.threads import Emit
 
 
@@ -25,7 +24,7 @@ class ModelParallel(Parallel):
     Parameters
     ----------
     network, guard : as for Schedule
-    workers : "threads" or "processes"
+    workers : "threads", "processes" or "mpi"
     latency : float
         Simulated seconds that each message takes between modules, up and down.
     """
@@ -39,7 +38,8 @@ class ModelParallel(Parallel):
         """Train on minibatches, yielding the results in order, a few at a time."""
         team, batches, link = self.assemble(batches)
         top = len(self.network.modules) - 1
-        up, down = ([link(1) for _ in range(top)] for _ in range(2))
+        up = [link(1, i, i + 1) for i in range(top)]
+        down = [link(1, i + 1, i) for i in range(top)]
 
         def source() -> Iterator[tuple]:
             for batch in batches:
@@ -54,8 +54,8 @@ class ModelParallel(Parallel):
         ]
         yield from team.run(tasks, self.state_of, self.take_state)
 
-    def _work(self, i: int, source: Iterable[tuple[np.ndarray, np.ndarray]], up: list[Channel],
-              down: list[Channel], emit: Emit) -> None:
+    def _work(self, i: int, source: Iterable[tuple[np.ndarray, np.ndarray]], up: list[Link],
+              down: list[Link], emit: Emit) -> None:
         for done, (h_below, y) in enumerate(source):
             try:
                 self._handle(i, h_below, y, up, down, emit)
@@ -65,8 +65,8 @@ class ModelParallel(Parallel):
         if i < len(up):
             up[i].put(None)
 
-    def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: list[Channel],
-                down: list[Channel], emit: Emit) -> None:
+    def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: list[Link],
+                down: list[Link], emit: Emit) -> None:
         module, top = self.network.modules[i], i == len(up)
         h = module.forward(h_below)
         self.guard.check(i + 1, "activations", h)

@@ -9,8 +9,18 @@ import numpy as np
 
 from sgdni.checks import check_range
 from sgdni.training.schedule import Schedule, StepResult
-from sgdni.training.workers import TEAMS, Channel, Processes, SharedChannel, Threads
+from sgdni.training.workers import (
+    TEAMS,
+    Channel,
+    Mpi,
+    Processes,
+    RankChannel,
+    SharedChannel,
+    Threads,
+)
+from sgdni.training.workers.ranks import check_ranks
 
+Link = Channel | SharedChannel | RankChannel
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 MESSAGE_HEAD_BYTES = 16384  # everything in a message but its arrays
 
@@ -20,32 +30,35 @@ class Parallel(Schedule):
 
     Parameters
     ----------
-    workers : "threads" or "processes"
+    workers : "threads", "processes" or "mpi"
     latency : float
         Simulated seconds that each message takes between modules, up and down.
     """
 
     def choose_workers(self, workers: str, latency: float) -> None:
-        """Check and keep the two options. Raises ValueError."""
+        """Check and keep the two options. Raises ValueError, or ImportError without MPI."""
         if workers not in TEAMS:
             raise ValueError(f"workers: expected one of {', '.join(TEAMS)}, got {workers}")
         check_range("latency", latency, 0, np.inf, open_high=True)
+        if workers == "mpi":
+            check_ranks(len(self.network.modules))
         self.workers, self.latency = workers, latency
 
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
         [result] = self.run([(x, y)])
         return result
 
-    def assemble(self, batches: Batches) -> tuple[Threads | Processes, Batches, Callable]:
-        """Return a new team, the minibatches, and ``link(capacity)``, which makes its channels."""
+    def assemble(self, batches: Batches) -> tuple[Threads | Processes | Mpi, Batches, Callable]:
+        """Return a new team, the minibatches, and ``link(capacity, sender, receiver)``, which makes
+        its channels between workers."""
         team, size = TEAMS[self.workers](), 0
         if self.workers == "processes":  # their channels have a fixed size: look at the first one
             first = next(iterator := iter(batches), None)
             size = MESSAGE_HEAD_BYTES if first is None else self._message_bytes(*first)
             batches = iterator if first is None else chain([first], iterator)
 
-        def link(capacity: int) -> Channel | SharedChannel:
-            return team.channel(capacity, self.latency, size)
+        def link(capacity: int, sender: int, receiver: int) -> Link:
+            return team.channel(capacity, self.latency, size, (sender, receiver))
         return team, batches, link
 
     def state_of(self, i: int) -> dict:
@@ -77,6 +90,6 @@ class Parallel(Schedule):
         return 2 * largest + context + y.nbytes + MESSAGE_HEAD_BYTES
 
 
-def received(channel: Channel | SharedChannel) -> Iterator[tuple]:
+def received(channel: Link) -> Iterator[tuple]:
     """Yield messages until None comes."""
     return iter(channel.get, None)

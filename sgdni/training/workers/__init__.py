@@ -1,10 +1,11 @@
-"""Where modules run when they run at the same time: threads, or processes, behind one interface.
+"""Where modules run when they run at the same time, behind one interface: in threads, in
+processes of this machine, or in the ranks of MPI.
 
 A *team* is made for one run of a schedule. It hands out channels, runs one task for each module,
 and yields what the tasks emit:
 
     team = Threads()
-    link = team.channel(capacity=4, latency=0.0, message_bytes=0)
+    link = team.channel(capacity=4, latency=0.0, message_bytes=0, ends=(0, 1))
     for result in team.run(tasks, state_of, take_state):
         ...
 
@@ -13,9 +14,13 @@ ends all; when `run` is over, or is left, no worker is left behind.
 """
 
 from sgdni.training.workers.channel import Channel, ChannelShut
+from sgdni.training.workers.mpi import Mpi, RankChannel
 from sgdni.training.workers.processes import Processes, SharedChannel
 from sgdni.training.workers.threads import Threads
 
-TEAMS = {"threads": Threads, "processes": Processes}
+TEAMS = {"threads": Threads, "processes": Processes, "mpi": Mpi}
 
-__all__ = ["TEAMS", "Channel", "ChannelShut", "Processes", "SharedChannel", "Threads"]
+__all__ = [
+    "TEAMS", "Channel", "ChannelShut", "Mpi", "Processes", "RankChannel", "SharedChannel",
+    "Threads",
+]

@@ -130,7 +130,8 @@ class Processes:
         """Set when all tasks have to end, in every process."""
         return bool(self._shut[0])
 
-    def channel(self, capacity: int, latency: float, message_bytes: int) -> SharedChannel:
+    def channel(self, capacity: int, latency: float, message_bytes: int,
+                ends: tuple[int, int] | None = None) -> SharedChannel:
         """Return a new channel between two tasks, for messages of so many bytes at most."""
         return SharedChannel(self._context, capacity, latency, message_bytes, self._shut)
 

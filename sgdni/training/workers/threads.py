@@ -34,8 +34,10 @@ class Threads:
         self._error: BaseException | None = None
         self._lock, self._finished = threading.Lock(), threading.Event()
 
-    def channel(self, capacity: int | None, latency: float, message_bytes: int = 0) -> Channel:
-        """Return a new channel between two tasks; `message_bytes` matters to processes only."""
+    def channel(self, capacity: int | None, latency: float, message_bytes: int = 0,
+                ends: tuple[int, int] | None = None) -> Channel:
+        """Return a new channel between two tasks. The other teams need to know which tasks
+        (`ends`: sender and receiver), and how large its messages can be."""
         self._channels.append(Channel(capacity, latency))
         return self._channels[-1]
 
@@ -44,7 +46,7 @@ class Threads:
         """Run the tasks and yield what they emit, a few results at a time.
 
         The first exception in a task ends the others and is raised here, after the results from
-        before it. `state_of` and `take_state` matter to processes only.
+        before it. Threads share their state: `state_of` and `take_state` are for the other teams.
         """
         results: deque[Any] = deque()
         self._running = len(tasks)
