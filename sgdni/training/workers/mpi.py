@@ -240,11 +240,12 @@ class Mpi:
         return list(endings)
 
     def _check_alike(self, state: Any) -> None:
-        print_here = _fingerprint(state)
+        own = _fingerprint(state)
         wait_until(self._comm.Ibarrier().Test)
-        prints = self._comm.allgather(print_here)
+        prints = self._comm.allgather(own)
         others = [rank for rank, seen in enumerate(prints) if seen != prints[0]]
         if others:
+            self._comm.Free()
             raise ValueError(
                 f"engine mpi: {', '.join(map(rank_name, others))}: other weights or generators "
                 f"than in rank 0 at the start of a run; expected the same program, settings and "

@@ -20,8 +20,10 @@ from typing import Any
 
 GRACE_SECONDS = 2.0  # how long a rank that failed waits for the others to say the same
 # MPICH waits by asking over and over, which takes the core from a rank that computes. We ask
-# ourselves, with sleeps between that double up to a bound.
-SHORTEST_SLEEP, LONGEST_SLEEP = 1e-5, 1e-3
+# ourselves, with sleeps between that double up to a bound. Measured, 4 ranks on 2 cores, median
+# seconds for an epoch of backprop (cdni-ls) on mnist-5k: 1.48 (0.27) without sleeps, 0.63 (0.24)
+# with this bound, 0.80 (0.38) with 1e-3, 3.50 (0.80) with 1e-2.
+SHORTEST_SLEEP, LONGEST_SLEEP = 1e-5, 1e-4
 _SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # set by MPICH's, Open MPI's mpiexec
 
 
