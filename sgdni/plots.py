@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito's colours, told apart by colour-blind readers; a method keeps its colour everywhere.
+from sgdni.colours import BLUE, GREEN, ORANGE, PINK, SKY, SYNTHETIC, TRUE, VERMILION
+
+# A method keeps its colour everywhere: backprop that of the true gradient.
 COLOURS = {
-    "backprop": "#000000", "dni": "#E69F00", "cdni": "#56B4E9", "cdni-ls": "#D55E00",
-    "cdni-stochastic": "#009E73", "pytorch": "#0072B2", "scikit-learn": "#CC79A7",
+    "backprop": TRUE, "dni": ORANGE, "cdni": SKY, "cdni-ls": SYNTHETIC,
+    "cdni-stochastic": GREEN, "pytorch": BLUE, "scikit-learn": PINK,
 }
 DPI = 150
 
@@ -69,7 +71,7 @@ def sg_error(results: dict) -> Figure:
     rows = [row for row in results["rows"] if row["sg_relative_error"]]
     figure = Figure(figsize=(max(8.0, 3.0 * len(rows)), 4.0), layout="constrained")
     panels = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
-    shades = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
+    shades = [BLUE, ORANGE, GREEN, PINK, VERMILION, SKY]
     top = 1.0
     for axes, row in zip(panels, rows, strict=True):
         epochs, true = _stack(row, "sg_relative_error")

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from sgdni.colours import GREEN, ORANGE, PINK, SKY
 from sgdni.timeline.schedules import Interval
 
-# Okabe and Ito's colours; the minibatch's number is written inside, so none relies on colour alone.
+# The minibatch's number is written inside, so none relies on colour alone.
 KINDS = {
-    "forward": ("#56B4E9", "forward"),
-    "backward": ("#E69F00", "backward and update"),
-    "predict": ("#009E73", "predict a synthetic gradient"),
-    "fit": ("#CC79A7", "fit the SG model"),
+    "forward": (SKY, "forward"),
+    "backward": (ORANGE, "backward and update"),
+    "predict": (GREEN, "predict a synthetic gradient"),
+    "fit": (PINK, "fit the SG model"),
 }
 
 
@@ -50,8 +51,10 @@ def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = N
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(left=False)
     panels[-1].set(xlabel="time (ms); numbers are minibatches", xlim=(0, 1e3 * until))
-    figure.legend(handles=[Patch(color=c, label=label) for c, label in KINDS.values()],
-                  loc="outside lower center", ncols=len(KINDS), frameon=False, fontsize=9)
+    drawn = {interval.kind for intervals in schedules.values() for interval in intervals}
+    handles = [Patch(color=c, label=label) for kind, (c, label) in KINDS.items() if kind in drawn]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False,
+                  fontsize=9)
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
