@@ -3,6 +3,7 @@
 Read the package from the bottom up; nothing imports from what stands below it in this list:
 
     checks, blas, files     wrong arrays refused; threads of the products; files all or nothing
+    colours                 one set of colours for every figure
     layers, losses          forward and backward, by hand
     optimizers              gradients into updates
     module                  a stack of layers trained as a unit
@@ -15,6 +16,7 @@ Read the package from the bottom up; nothing imports from what stands below it i
     settings, methods       what a run is made of; every contender by name
     benchmark, plots        the comparison, as a table, JSON and pictures
     cli                     the command line
+    course                  what the notebooks share: checks of exercises, style of figures
 """
 
 __version__ = "0.1.0"

@@ -26,8 +26,9 @@ def test_every_package_is_listed():
 
 
 LEVELS = (
-    "files checks blas", "layers losses optimizers", "module", "synthetic", "gradcheck network",
-    "mlp data", "training", "timeline settings", "methods", "benchmark plots", "cli", "__main__",
+    "files checks blas colours", "layers losses optimizers", "module", "synthetic",
+    "gradcheck network", "mlp data", "training", "timeline settings", "methods", "benchmark plots",
+    "cli course", "__main__",
 )
 
 
