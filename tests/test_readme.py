@@ -20,6 +20,12 @@ def test_tables_are_those_of_the_records(record):
     assert markdown(results) in README
 
 
+def test_every_lesson_is_in_the_table():
+    for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
+        assert f"](notebooks/{path.name})" in README
+    assert "pip install -q -e '.[notebooks]' && jupyter lab notebooks" in README
+
+
 def test_linked_files_exist():
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert len(links) > 3
