@@ -4,6 +4,7 @@ Read the package from the bottom up; nothing imports from what stands below it i
 
     checks, blas, files     wrong arrays refused; threads of the products; files all or nothing
     colours                 one set of colours for every figure
+    shared                  arrays that forked processes share
     layers, losses          forward and backward, by hand
     optimizers              gradients into updates
     module                  a stack of layers trained as a unit

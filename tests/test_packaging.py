@@ -26,7 +26,7 @@ def test_every_package_is_listed():
 
 
 LEVELS = (
-    "files checks blas colours", "layers losses optimizers", "module", "synthetic",
+    "files checks blas colours shared", "layers losses optimizers", "module", "synthetic",
     "gradcheck network", "mlp data", "training", "timeline settings", "methods", "benchmark plots",
     "cli course", "__main__",
 )

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+from itertools import cycle
+
 import pytest
-from helpers import TINY
+from helpers import TINY, minibatches
 
 from sgdni.methods import build_network
-from sgdni.timeline import SCHEDULES, ModuleCost, even_split, measure_costs, step_seconds
+from sgdni.timeline import (
+    SCHEDULES,
+    LinkCost,
+    Links,
+    ModuleCost,
+    even_split,
+    measure_costs,
+    measure_link,
+    step_seconds,
+)
 from sgdni.timeline.gantt import draw
 
 TWO = [ModuleCost(1.0, 2.0, 0.0, 0.25, 0.5), ModuleCost(1.0, 1.5, 0.5)]
@@ -78,11 +88,10 @@ def test_even_split_keeps_the_total():
         assert costs[0].target == 0 and costs[-1].predict == 0
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", [None, "threads", "processes"])
 def test_measured_costs_are_there_for_every_operation(rng, together):
     network = build_network("cdni-ls", TINY, 5, 3, rng)
-    x = rng.standard_normal((16, 5)).astype(np.float32)
-    costs = measure_costs(network, x, rng.integers(0, 3, 16), together=together, repeats=10)
+    costs = measure_costs(network, cycle(minibatches(3)), together, repeats=10)
     assert len(costs) == 4
     assert all(c.forward > 0 and c.learn > 0 for c in costs)
     assert all(c.predict > 0 and c.fit > 0 for c in costs[:-1])
@@ -91,14 +100,27 @@ def test_measured_costs_are_there_for_every_operation(rng, together):
 
 def test_a_failing_operation_ends_the_measurement(rng):
     network = build_network("cdni", TINY, 5, 3, rng)
-    x = rng.standard_normal((16, 5)).astype(np.float32)
 
     def broken(delta, input_gradient=True):
         raise RuntimeError("broken on purpose")
 
     network.modules[2].learn = broken
     with pytest.raises(RuntimeError, match="broken on purpose"):
-        measure_costs(network, x, rng.integers(0, 3, 16), together=True)
+        measure_costs(network, cycle(minibatches(3)), "threads")
+
+
+@pytest.mark.parametrize("together", ["threads", "processes"])
+def test_a_message_takes_time_of_both_ends(rng, together):
+    cost = measure_link((1, rng.standard_normal((16, 5))), together, latency=0.001, repeats=10)
+    assert 0 < cost.send < 0.1 and 0 < cost.receive < 0.1 and cost.wake >= 0
+
+
+def test_messages_delay_those_who_wait_for_them():
+    links = Links(up=LinkCost(0.1, 0.2, 0.3), down=LinkCost(1, 2, 3))
+    assert step("model-parallel backprop", links=links) == pytest.approx(6 + 0.6 + 6)
+    # the slower worker: forward, predict, fit, backward, a message up and a target down
+    assert step("decoupled", links=links) == pytest.approx(1 + 0.25 + 0.5 + 2 + 0.1 + 2)
+    assert step("locked backprop", links=links) == pytest.approx(6)
 
 
 def test_gantt_draws_a_panel_for_each_schedule():

@@ -1,6 +1,6 @@
-"""What each operation of a module costs, in seconds: measured here, or made up for a thought.
+"""What each operation of a module, and each message, costs in seconds: measured here, or made up.
 
-Costs are measured both one module at a time and all modules at once. The difference is what the
+Costs are measured one module at a time, or all modules at once. The difference is what the
 workers take from each other (the interpreter's lock, caches, memory), which no count of
 operations shows.
 """
@@ -8,7 +8,7 @@ operations shows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,17 +16,19 @@ import numpy as np
 from sgdni.blas import blas_threads
 from sgdni.checks import check_count
 from sgdni.network import Network
-from sgdni.training.workers import Threads
+from sgdni.shared import shared_zeros
+from sgdni.training.workers import TEAMS, Processes, Threads
+from sgdni.training.workers.threads import Task
 
 WARM_UP = 3  # repeats that are not counted
+MESSAGE_BYTES = 1 << 16  # room for everything in a message but its arrays
 
 
 @dataclass(frozen=True)
 class ModuleCost:
-    """Seconds for one minibatch: forward; learn (backward and update, without the gradient for
-    the module below); target (that gradient); predict and fit of the module's own SG model.
-
-    overhead : what else a step of a worker costs (messages, the loop).
+    """Seconds for one minibatch: forward (the lowest module's with fetching the minibatch); learn
+    (backward and update, without the gradient for the module below); target (that gradient);
+    predict and fit of the module's own SG model.
     """
 
     forward: float
@@ -34,7 +36,27 @@ class ModuleCost:
     target: float = 0.0
     predict: float = 0.0
     fit: float = 0.0
-    overhead: float = 0.0
+
+
+@dataclass(frozen=True)
+class LinkCost:
+    """Seconds that a message takes of its sender and of its receiver, and `wake`: what passes
+    besides until a receiver who waits has noticed it."""
+
+    send: float = 0.0
+    receive: float = 0.0
+    wake: float = 0.0
+
+
+@dataclass(frozen=True)
+class Links:
+    """The messages of a schedule: up (h with labels), and down (delta, or a target with its h)."""
+
+    up: LinkCost = LinkCost()
+    down: LinkCost = LinkCost()
+
+
+FREE = Links()
 
 
 def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
@@ -44,7 +66,7 @@ def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
     model, which an interface costs however thin the modules between are cut.
     """
     one = ModuleCost(total.forward / workers, total.learn / workers, total.target / workers,
-                     total.predict, total.fit, total.overhead)
+                     total.predict, total.fit)
     top = replace(one, predict=0.0, fit=0.0)
     bottom = replace(one, target=0.0)
     if workers == 1:
@@ -52,51 +74,108 @@ def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
     return [bottom, *([one] * (workers - 2)), top]
 
 
-def measure_costs(network: Network, x: np.ndarray, y: np.ndarray, *, together: bool,
-                  repeats: int = 60) -> list[ModuleCost]:
-    """Time every module's operations on the minibatch (x, y): means over `repeats`.
+def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]],
+                  together: str | None = None, repeats: int = 60) -> list[ModuleCost]:
+    """Time every module's operations on minibatches: means over `repeats`.
 
     Means, since some fits solve for new weights and most do not; without the first few, which
-    warm up, and the slowest twentieth, which others interrupted. `together` runs all modules at
-    the same time, a thread and a BLAS thread each; otherwise one after the other. Weights change
-    while this runs: measure on a network that you can spare. Raises ValueError for too few
-    repeats, and whatever an operation raises.
+    warm up, and the slowest twentieth, which others interrupted. Weights change while this runs:
+    measure on a network that you can spare.
+
+    Parameters
+    ----------
+    network : Network
+    batches : iterator of (x, y), without end
+    together : "threads" or "processes", all modules at the same time, with a BLAS thread each;
+        None for one after the other
+    repeats : more than the few for warming up
+
+    Raises
+    ------
+    ValueError
+        For too few repeats; besides, whatever an operation raises.
     """
     check_count("repeats", repeats, WARM_UP + 1)
-    operations = _operations(network, x, y)
-    times: list[dict[str, list[float]]] = [{name: [] for name in named} for named in operations]
+    operations = _operations(network, batches)
+    times = [shared_zeros((len(named), repeats)) for named in operations]
+    done = shared_zeros((len(operations),), np.int64)
 
-    def work(i: int, go_on: Callable[[], bool]) -> None:
+    def repeat(i: int, go_on: Callable[[], bool]) -> None:
         while go_on():
-            for name, run in operations[i].items():
+            for k, run in enumerate(operations[i].values()):
                 started = time.perf_counter()
                 run()
-                times[i][name].append(time.perf_counter() - started)
-
-    def wants_more(i: int) -> bool:
-        return len(times[i]["learn"]) < repeats
+                if done[i] < repeats:
+                    times[i][k, done[i]] = time.perf_counter() - started
+            done[i] += 1
 
     modules = range(len(operations))
     with blas_threads(1):
-        if not together:
+        if together is None:
             for i in modules:
-                work(i, lambda i=i: wants_more(i))
+                repeat(i, lambda i=i: done[i] < repeats)
         else:
             # Everyone goes on until the slowest has enough, so that all are measured under load.
-            team = Threads()
+            team = TEAMS[together]()
             tasks = [
-                lambda emit, i=i: work(
-                    i, lambda: not team.stopping and any(map(wants_more, modules)))
+                lambda emit, i=i: repeat(
+                    i, lambda: not team.stopping and bool((done < repeats).any()))
                 for i in modules
             ]
-            for _ in team.run(tasks):
-                pass
-    return [_cost(t) for t in times]
+            _run(team, tasks)
+    return [
+        _cost(dict(zip(named, t, strict=True))) for named, t in zip(operations, times, strict=True)
+    ]
 
 
-def _operations(network: Network, x: np.ndarray, y: np.ndarray
+def measure_link(message: tuple, together: str, latency: float = 0.0,
+                 repeats: int = 60) -> LinkCost:
+    """Time a message between two workers, who send it to and fro.
+
+    `latency` is simulated and not counted; waiting for it makes a receiver wake up later.
+    """
+    check_count("repeats", repeats, WARM_UP + 1)
+    team, times = TEAMS[together](), shared_zeros((3, repeats))
+    size = MESSAGE_BYTES + sum(a.nbytes for a in message if isinstance(a, np.ndarray))
+    to, fro = team.channel(1, 0.0, size), team.channel(1, 0.0, size)
+    late, back = team.channel(1, latency, size), team.channel(1, latency, size)
+
+    def here(emit: Callable) -> None:
+        for k in range(repeats):
+            started = time.perf_counter()
+            to.put(message)
+            times[0, k] = time.perf_counter() - started
+            fro.get()
+        for k in range(repeats):
+            started = time.perf_counter()
+            late.put(message)
+            back.get()
+            times[2, k] = (time.perf_counter() - started) / 2 - latency
+
+    def there(emit: Callable) -> None:
+        for k in range(repeats):
+            time.sleep(0.001)  # until the message is there, so that only taking it is timed
+            started = time.perf_counter()
+            to.get()
+            times[1, k] = time.perf_counter() - started
+            fro.put(("taken",))
+        for _ in range(repeats):
+            back.put(late.get())
+
+    _run(team, [here, there])
+    send, receive, way = (float(np.median(t[WARM_UP:])) for t in times)
+    return LinkCost(send, receive, max(0.0, way - send - receive))
+
+
+def _run(team: Threads | Processes, tasks: list[Task]) -> None:
+    for _ in team.run(tasks, lambda i: None, lambda i, state: None):
+        pass
+
+
+def _operations(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]]
                 ) -> list[dict[str, Callable[[], object]]]:
     """Return each module's operations on fixed copies of its inputs."""
+    x, y = next(batches)
     c = network.context(y, x.dtype)
     rng = np.random.default_rng(0)
     everything = []
@@ -106,13 +185,13 @@ def _operations(network: Network, x: np.ndarray, y: np.ndarray
         # Small, so that SGD hardly moves the weights however often the operations are repeated.
         delta = (1e-6 * rng.standard_normal(h.shape)).astype(h.dtype)
 
-        def forward(m=module, a=h_below, h=h, top=top) -> None:
+        def forward(i=i, m=module, a=h_below, top=top) -> None:
+            if i == 0:
+                next(batches)
             out = m.forward(a)
             np.vdot(out, out)  # the divergence guard
             if top:
                 network.loss(out, y)
-            else:
-                out.copy()  # the message up
 
         operations: dict[str, Callable[[], object]] = {"forward": forward}
         if network.synthetic and not top:
@@ -121,18 +200,18 @@ def _operations(network: Network, x: np.ndarray, y: np.ndarray
             operations["fit"] = lambda m=model, h=h, d=delta: m.fit(h, c, d)
         operations["learn"] = lambda m=module, d=delta: m.learn(d, input_gradient=False)
         if i > 0:
-            operations["learn with target"] = lambda m=module, d=delta: m.learn(d).copy()
+            operations["learn with target"] = lambda m=module, d=delta: m.learn(d)
         everything.append(operations)
         x = h
     return everything
 
 
-def _cost(times: dict[str, Sequence[float]]) -> ModuleCost:
+def _cost(times: dict[str, np.ndarray]) -> ModuleCost:
     mean = {name: float(np.mean(_without_slowest(t[WARM_UP:]))) for name, t in times.items()}
     target = mean["learn with target"] - mean["learn"] if "learn with target" in mean else 0.0
     return ModuleCost(mean["forward"], mean["learn"], max(target, 0.0), mean.get("predict", 0.0),
                       mean.get("fit", 0.0))
 
 
-def _without_slowest(t: Sequence[float]) -> np.ndarray:
+def _without_slowest(t: np.ndarray) -> np.ndarray:
     return np.sort(t)[: max(1, int(np.ceil(0.95 * len(t))))]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sgdni.colours import GREEN, ORANGE, PINK, SKY
-from sgdni.timeline.schedules import Interval
+from sgdni.training import Interval
 
 # The minibatch's number is written inside, so none relies on colour alone.
 KINDS = {

@@ -6,21 +6,11 @@ free and its messages are there. One module runs on one worker.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from sgdni.timeline.costs import ModuleCost
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Worker `worker` (0 at the bottom) does `kind` for minibatch `step` from start to end."""
-
-    worker: int
-    step: int
-    kind: str
-    start: float
-    end: float
+from sgdni.timeline.costs import FREE, Links, ModuleCost
+from sgdni.training import Interval
 
 
 class _Workers:
@@ -39,7 +29,8 @@ class _Workers:
         return end
 
 
-def locked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0) -> list[Interval]:
+def locked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
+           links: Links = FREE) -> list[Interval]:
     """Backpropagation in one worker: everything in turn, no links."""
     workers = _Workers(1)
     for step in range(steps):
@@ -50,45 +41,40 @@ def locked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0) -> 
     return workers.intervals
 
 
-def model_parallel(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0
-                   ) -> list[Interval]:
+def model_parallel(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
+                   links: Links = FREE) -> list[Interval]:
     """Backpropagation split over workers, one minibatch under way."""
-    workers = _Workers(len(costs))
-    for step in range(steps):
-        ready = 0.0
-        for i, cost in enumerate(costs):
-            ready = workers.run(i, step, "forward", cost.forward + cost.overhead, ready) + latency
-        ready -= latency  # the top worker has delta at once
-        for i in range(len(costs) - 1, -1, -1):
-            seconds = costs[i].learn + costs[i].target + costs[i].overhead
-            ready = workers.run(i, step, "backward", seconds, ready) + latency
-    return workers.intervals
+    return pipelined(costs, steps, latency=latency, links=links, micro_batches=1)
 
 
 def pipelined(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-              micro_batches: int = 4) -> list[Interval]:
+              links: Links = FREE, micro_batches: int = 4) -> list[Interval]:
     """Backpropagation split over workers, each minibatch in micro-batches that follow each other.
 
     All micro-batches run forward, then all backward, and the weights change after the last (GPipe,
     Huang et al. 2019). Taken at its best: an m-th of a minibatch costs an m-th of the time.
     """
     workers, last = _Workers(len(costs)), len(costs) - 1
+    up, down = ((link, latency + link.wake) for link in (links.up, links.down))
     for step in range(steps):
         at = [0.0] * micro_batches
         for i, cost in enumerate(costs):
             for m in range(micro_batches):
-                seconds = cost.forward / micro_batches + cost.overhead
+                seconds = cost.forward / micro_batches + up[0].receive * (i > 0)
+                seconds += up[0].send * (i < last)
                 at[m] = workers.run(i, step, "forward", seconds, at[m])
-                at[m] += latency if i < last else 0.0
+                at[m] += up[1] * (i < last)  # the top worker has its delta at once
         for i in range(last, -1, -1):
             for m in reversed(range(micro_batches)):
-                seconds = (costs[i].learn + costs[i].target) / micro_batches + costs[i].overhead
-                at[m] = workers.run(i, step, "backward", seconds, at[m]) + latency
+                seconds = (costs[i].learn + costs[i].target) / micro_batches
+                seconds += down[0].receive * (i < last) + down[0].send * (i > 0)
+                at[m] = workers.run(i, step, "backward", seconds, at[m]) + down[1]
     return workers.intervals
 
 
 def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-              fit_every: int = 1, depth: int = 4, forward_lock: bool = True) -> list[Interval]:
+              links: Links = FREE, fit_every: int = 1, depth: int = 4,
+              forward_lock: bool = True) -> list[Interval]:
     """Synthetic gradients: a worker waits for its input and for room in the next one's queue.
 
     Targets come back as messages and are fitted when they are there. Without the forward lock
@@ -98,7 +84,7 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
     workers, last = _Workers(len(costs)), len(costs) - 1
     arrived = [[0.0] * steps for _ in costs]  # when the input of a step is there
     taken = [[0.0] * steps for _ in costs]  # when it is taken from the queue
-    targets: list[list[float]] = [[] for _ in costs]  # when targets arrive, not yet fitted
+    targets: list[deque[float]] = [deque() for _ in costs]  # when they arrive, not yet fitted
     for step in range(steps):
         fits = step % fit_every == 0
         for i, cost in enumerate(costs):
@@ -109,27 +95,31 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
                 workers.run(i, step, "predict", below.predict)
                 if fits:
                     workers.run(i, step, "fit", below.fit)
-            sent = workers.run(i, step, "forward", cost.forward + cost.overhead, ready)
+            seconds = cost.forward + links.up.receive * (i > 0) + links.up.send * (i < last)
+            sent = workers.run(i, step, "forward", seconds, ready)
             if i < last:
                 if forward_lock and step >= depth:
                     sent = max(sent, taken[i + 1][step - depth])  # waits for room
                     workers.free[i] = sent
-                arrived[i + 1][step] = sent + latency
+                arrived[i + 1][step] = sent + latency + links.up.wake
                 while targets[i] and targets[i][0] <= workers.free[i]:
-                    targets[i].pop(0)
-                    workers.run(i, step, "fit", cost.fit)
+                    targets[i].popleft()
+                    workers.run(i, step, "fit", cost.fit + links.down.receive)
                 workers.run(i, step, "predict", cost.predict)
-            seconds = cost.learn + (cost.target if fits else 0.0)
+            seconds = cost.learn
+            if fits and i > 0:
+                seconds += cost.target + links.down.send
             end = workers.run(i, step, "backward", seconds)
-            if i > 0 and fits:
+            if fits and i > 0:
                 targets[i - 1].append(end + latency)
     return workers.intervals
 
 
 def unlocked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-             fit_every: int = 1) -> list[Interval]:
+             links: Links = FREE, fit_every: int = 1) -> list[Interval]:
     """Synthetic gradients and synthetic inputs: no lock is left."""
-    return decoupled(costs, steps, latency=latency, fit_every=fit_every, forward_lock=False)
+    return decoupled(costs, steps, latency=latency, links=links, fit_every=fit_every,
+                     forward_lock=False)
 
 
 SCHEDULES: dict[str, Callable[..., list[Interval]]] = {

@@ -6,10 +6,11 @@ from sgdni.training.decoupled import Decoupled
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
 from sgdni.training.history import EpochRecord, seconds_to_accuracy
 from sgdni.training.model_parallel import ModelParallel
+from sgdni.training.recorder import Interval, Recorder
 from sgdni.training.schedule import Schedule, StepResult
 from sgdni.training.trainer import Trainer
 
 __all__ = [
     "Asynchronous", "Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "EpochRecord",
-    "ModelParallel", "Schedule", "StepResult", "Trainer", "seconds_to_accuracy",
+    "Interval", "ModelParallel", "Recorder", "Schedule", "StepResult", "Trainer", "seconds_to_accuracy",
 ]

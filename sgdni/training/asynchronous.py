@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from time import perf_counter
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from sgdni.checks import check_count
 from sgdni.network import Network
 from sgdni.training.decoupled import Decoupled
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
-from sgdni.training.parallel import Batches, Link, Parallel, received
+from sgdni.training.parallel import Batches, Link, Parallel
 from sgdni.training.schedule import StepResult
 from sgdni.training.workers import Mpi, Processes, Threads
 from sgdni.training.workers.threads import Emit
@@ -78,7 +79,7 @@ class Asynchronous(Parallel, Decoupled):
             for i, (above, targets, below) in enumerate(
                 zip([*up, None], [*down, None], [None, *down], strict=True))
         ]
-        sources = [self._number(batches, team), *(received(channel) for channel in up)]
+        sources = [self._number(batches, team), *(self.received(i, link) for i, link in enumerate(up, 1))]
         tasks = [
             lambda emit, w=w, s=s: w.work(s, emit) for w, s in zip(workers, sources, strict=True)
         ]
@@ -124,25 +125,33 @@ class _Worker:
 
     def _handle(self, emit: Emit, step: int, h_below: np.ndarray, y: np.ndarray,
                 learns: np.ndarray) -> None:
-        guard, i = self.schedule.guard, self.i
+        guard, note, i = self.schedule.guard, self.schedule.recorder.note, self.i
         c = self.network.context(y, h_below.dtype)
         fits = step % self.schedule.fit_every == 0
+        started = perf_counter()
         h = self.module.forward(h_below)
         guard.check(i + 1, "activations", h)
         if self.up is not None:
             if fits and learns[i + 1]:
                 self._awaited.append(step)
-            self.up.put((step, h.copy(), y, learns))
+            note(i, "forward", started)
+            self.up.put((step, h, y, learns))
             self._take_targets(step)
-            delta = self.model.predict(h, c) if learns[i] else None
+            started = perf_counter()
+            if learns[i]:
+                delta = self.model.predict(h, c)
+                note(i, "predict", started)
         else:
             result, delta = self.schedule.loss_and_delta(h, y)
+            note(i, "forward", started)
         if learns[i]:
+            started = perf_counter()
             guard.check(i + 1, "gradients", delta)
             target = self.module.learn(delta, input_gradient=self.down is not None and fits)
             if target is not None:
-                # h_below came in a message, so it is ours to send on; target is the layer's.
-                self.down.put((h_below, c, target.copy()))
+                self.down.put((h_below, c, target))
+            note(i, "backward", started)
+        self.schedule.recorder.finished(i)
         if self.up is None:
             emit(result)
 
@@ -155,5 +164,7 @@ class _Worker:
                 self._fit(message)
 
     def _fit(self, message: tuple) -> None:
+        started = perf_counter()
         self._awaited.popleft()
         self.model.fit(*message)
+        self.schedule.recorder.note(self.i, "fit", started)

@@ -6,6 +6,8 @@ lock). Where the network is cut makes no difference here.
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import numpy as np
 
 from sgdni.training.schedule import Schedule, StepResult
@@ -20,11 +22,16 @@ class Backprop(Schedule):
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
         modules = self.network.modules
         h = x
-        for i, module in enumerate(modules, start=1):
+        for i, module in enumerate(modules):
+            started = perf_counter()
             h = module.forward(h)
-            self.guard.check(i, "activations", h)
+            self.guard.check(i + 1, "activations", h)
+            self.recorder.note(i, "forward", started)
         result, delta = self.loss_and_delta(h, y)
-        for i in range(len(modules), 0, -1):
-            self.guard.check(i, "gradients", delta)
-            delta = modules[i - 1].learn(delta, input_gradient=i > 1)
+        for i in reversed(range(len(modules))):
+            started = perf_counter()
+            self.guard.check(i + 1, "gradients", delta)
+            delta = modules[i].learn(delta, input_gradient=i > 0)
+            self.recorder.note(i, "backward", started)
+            self.recorder.finished(i)
         return result

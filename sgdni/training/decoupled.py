@@ -8,6 +8,8 @@ asynchronous schedule must reproduce.
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import numpy as np
 
 from sgdni.checks import check_count, check_range
@@ -65,17 +67,26 @@ class Decoupled(Schedule):
         top = len(modules) - 1
         h = x
         for i, module in enumerate(modules):
+            started = perf_counter()
             h_below, h = h, module.forward(h)
             self.guard.check(i + 1, "activations", h)
+            self.recorder.note(i, "forward", started)
+            started = perf_counter()
             if i == top:
                 result, delta = self.loss_and_delta(h, y)
             elif learns[i]:
                 delta = synthetic[i].predict(h, c)
+                self.recorder.note(i, "predict", started)
+                started = perf_counter()
             if learns[i]:
                 self.guard.check(i + 1, "gradients", delta)
                 target = module.learn(delta, input_gradient=i > 0 and fits)
+                self.recorder.note(i, "backward", started)
                 if target is not None:
+                    started = perf_counter()
                     synthetic[i - 1].fit(h_below, c, target)
+                    self.recorder.note(i - 1, "fit", started)
+            self.recorder.finished(i)
         self._steps += 1
         return result
 

@@ -8,12 +8,13 @@ bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from time import perf_counter
 
 import numpy as np
 
 from sgdni.network import Network
 from sgdni.training.divergence import DivergenceError, DivergenceGuard
-from sgdni.training.parallel import Batches, Link, Parallel, received
+from sgdni.training.parallel import Batches, Link, Parallel
 from sgdni.training.schedule import StepResult
 from sgdni.training.workers.threads import Emit
 
@@ -48,8 +49,8 @@ class ModelParallel(Parallel):
                 yield batch
 
         tasks = [
-            lambda emit, i=i: self._work(i, source() if i == 0 else received(up[i - 1]), up, down,
-                                         emit)
+            lambda emit, i=i: self._work(i, source() if i == 0 else self.received(i, up[i - 1]),
+                                         up, down, emit)
             for i in range(top + 1)
         ]
         yield from team.run(tasks, self.state_of, self.take_state)
@@ -68,16 +69,22 @@ class ModelParallel(Parallel):
     def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: list[Link],
                 down: list[Link], emit: Emit) -> None:
         module, top = self.network.modules[i], i == len(up)
+        started = perf_counter()
         h = module.forward(h_below)
         self.guard.check(i + 1, "activations", h)
         if top:
             result, delta = self.loss_and_delta(h, y)
+            self.recorder.note(i, "forward", started)
         else:
-            up[i].put((h.copy(), y))
+            up[i].put((h, y))
+            self.recorder.note(i, "forward", started)
             delta = down[i].get()
+        started = perf_counter()
         self.guard.check(i + 1, "gradients", delta)
         delta_below = module.learn(delta, input_gradient=i > 0)
         if i > 0:
-            down[i - 1].put(delta_below.copy())
+            down[i - 1].put(delta_below)
+        self.recorder.note(i, "backward", started)
+        self.recorder.finished(i)
         if top:
             emit(result)

@@ -69,16 +69,24 @@ class Parallel(Schedule):
         if i == 0:
             parts["schedule"] = self.own_state()
             parts["generators"] = {k: g.bit_generator.state for k, g in self.generators.items()}
+        parts["record"] = self.recorder.state_of(i)
         return parts
 
     def take_state(self, i: int, state: dict) -> None:
         """Take over what worker i changed in another process."""
         live = self.state_of(i)
-        for part in live.keys() - {"generators"}:
+        self.recorder.take_state(i, state["record"])
+        for part in live.keys() - {"generators", "record"}:
             for name, array in live[part].items():
                 array[...] = state[part][name]
         for name, value in state.get("generators", {}).items():
             self.generators[name].bit_generator.state = value
+
+    def received(self, i: int, channel: Link) -> Iterator[tuple]:
+        """Yield the inputs of worker i until None comes."""
+        while (message := channel.get()) is not None:
+            self.recorder.note(i, "queued", channel.arrived)
+            yield message
 
     def _message_bytes(self, x: np.ndarray, y: np.ndarray) -> int:
         """Return the size of the largest message that a minibatch like (x, y) brings about."""
@@ -88,8 +96,3 @@ class Parallel(Schedule):
             largest = max(largest, h.nbytes)
         context = self.network.n_context * len(x) * x.itemsize
         return 2 * largest + context + y.nbytes + MESSAGE_HEAD_BYTES
-
-
-def received(channel: Link) -> Iterator[tuple]:
-    """Yield messages until None comes."""
-    return iter(channel.get, None)

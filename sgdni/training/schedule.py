@@ -12,6 +12,7 @@ import numpy as np
 
 from sgdni.network import Network
 from sgdni.training.divergence import DivergenceGuard
+from sgdni.training.recorder import NoRecorder
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,17 @@ class Schedule:
     network : Network
     guard : DivergenceGuard, optional
         Stops training when numbers explode.
+
+    Attributes
+    ----------
+    recorder : NoRecorder
+        Put a Recorder here to see what every module did when.
     """
 
     def __init__(self, network: Network, guard: DivergenceGuard | None = None) -> None:
         self.network = network
         self.guard = guard or DivergenceGuard()
+        self.recorder = NoRecorder()
 
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
         """Train on one minibatch: x (B, n_0), y (B,) labels or (B, n_K) values."""

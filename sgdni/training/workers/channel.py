@@ -10,11 +10,20 @@ import time
 from collections import deque
 from typing import Any
 
+import numpy as np
+
 from sgdni.checks import check_range
 
 
 class ChannelShut(Exception):
     """The other side is gone: raised to everyone who waits on a shut channel, or comes later."""
+
+
+def copied(message: Any) -> Any:
+    """Return a message with copies of its arrays, which their owners go on to change."""
+    if isinstance(message, tuple):
+        return tuple(a.copy() if isinstance(a, np.ndarray) else a for a in message)
+    return message
 
 
 class Channel:
@@ -26,6 +35,11 @@ class Channel:
         Most messages under way or waiting; `put` waits for room. None for any number.
     latency : float
         Seconds between `put` and the earliest `get`: a simulated link.
+
+    Attributes
+    ----------
+    arrived : float
+        When the latest message taken had come, by time.perf_counter().
     """
 
     def __init__(self, capacity: int | None = None, latency: float = 0.0) -> None:
@@ -34,9 +48,11 @@ class Channel:
         self._messages: deque[tuple[float, Any]] = deque()
         self._changed = threading.Condition()
         self._shut = False
+        self.arrived = float("nan")
 
     def put(self, message: Any) -> None:
-        """Send. The receiver owns every array in `message` from now on: send copies."""
+        """Send `message`, with copies of the arrays in it, waiting for room."""
+        message = copied(message)
         with self._changed:
             while self.capacity is not None and len(self._messages) >= self.capacity:
                 self._wait(None)
@@ -71,7 +87,7 @@ class Channel:
         return bool(self._messages) and self._messages[0][0] <= time.perf_counter()
 
     def _take(self) -> Any:
-        message = self._messages.popleft()[1]
+        self.arrived, message = self._messages.popleft()
         self._changed.notify_all()
         return message
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from sgdni.blas import blas_threads
-from sgdni.training.workers.channel import ChannelShut
+from sgdni.training.workers.channel import ChannelShut, copied
 from sgdni.training.workers.ranks import rank_name, wait_until, world
 from sgdni.training.workers.threads import POLL_SECONDS, Task
 
@@ -68,11 +68,12 @@ class RankChannel:
         self.latency = latency
         self._team, self._wire, self._capacity = team, wire, capacity
         self._next: tuple[float, Any] | None = None
+        self.arrived = float("nan")
 
     def put(self, message: Any) -> None:
-        """Send, waiting for room. Arrays in `message` are read until they are received."""
+        """Send, waiting for room. Arrays are copied, for they are read until they are received."""
         self._wait(lambda: self._wire.under_way() < self._capacity)
-        self._wire.send((time.perf_counter() + self.latency, message))
+        self._wire.send((time.perf_counter() + self.latency, copied(message)))
 
     def get(self) -> Any:
         """Wait for the next message and return it."""
@@ -93,7 +94,7 @@ class RankChannel:
         return self._next[0] <= time.perf_counter()  # one clock for all processes of a machine
 
     def _take(self) -> Any:
-        message, self._next = self._next[1], None
+        (self.arrived, message), self._next = self._next, None
         return message
 
     def _wait(self, ready: Callable[[], bool]) -> None:

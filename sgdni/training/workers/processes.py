@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import struct
 import sys
 import time
 import warnings
@@ -29,19 +30,21 @@ from sgdni.training.workers.threads import POLL_SECONDS, Task
 class SharedChannel:
     """Like Channel, between two processes forked after it was made: one sends, one receives.
 
-    A ring of `capacity` slots in shared memory, each with room for one message.
+    A ring of slots in shared memory, each with room for one message. There is one more slot than
+    `capacity`: the latest message taken is read where it lies, without another copy.
     """
 
     def __init__(self, context, capacity: int, latency: float, message_bytes: int,
                  shut: mmap.mmap) -> None:
         self.latency = latency
         self._slot = -(-message_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._capacity = capacity
-        self._memory = mmap.mmap(-1, capacity * self._slot)
+        self._slots = capacity + 1
+        self._memory = memoryview(mmap.mmap(-1, self._slots * self._slot))
         self._room, self._items = context.Semaphore(capacity), context.Semaphore(0)
         self._shut = shut
         self._sent = self._received = 0  # the sender counts the one, the receiver the other
         self._next: tuple[float, Any] | None = None
+        self.arrived = float("nan")
 
     def put(self, message: Any) -> None:
         """Send a copy of `message`, waiting for room. ValueError when it does not fit a slot."""
@@ -49,23 +52,23 @@ class SharedChannel:
         buffers: list[pickle.PickleBuffer] = []
         at = time.perf_counter() + self.latency  # one clock for all processes of a machine
         head = pickle.dumps((at, message), protocol=5, buffer_callback=buffers.append)
-        raw = [buffer.raw() for buffer in buffers]
-        lengths = np.array([len(head), *(len(r) for r in raw)], np.int64)
-        parts = [np.array([len(lengths)], np.int64).tobytes(), lengths.tobytes(), head, *raw]
-        if sum(len(part) for part in parts) > self._slot:
+        parts = [head, *(buffer.raw() for buffer in buffers)]
+        lengths = struct.pack(f"={1 + len(parts)}q", len(parts), *map(len, parts))
+        size = sum(map(_padded, map(len, [lengths, *parts])))
+        if size > self._slot:
             raise ValueError(
                 f"message between processes: expected at most {self._slot} bytes, as the first "
-                f"minibatch needs, got {sum(len(part) for part in parts)}; keep the batch size"
+                f"minibatch needs, got {size}; keep the batch size"
             )
-        start = (self._sent % self._capacity) * self._slot
-        for part in parts:
+        start = (self._sent % self._slots) * self._slot
+        for part in (lengths, *parts):
             self._memory[start : start + len(part)] = part
-            start += len(part)
+            start += _padded(len(part))
         self._sent += 1
         self._items.release()
 
     def get(self) -> Any:
-        """Wait for the next message and return it."""
+        """Wait for the next message and return it; its arrays are valid until the next one."""
         if self._next is None:
             self._acquire(self._items)
             self._read()
@@ -84,20 +87,20 @@ class SharedChannel:
         return self._take() if self._next[0] <= time.perf_counter() else None
 
     def _read(self) -> None:
-        """Copy the message out of its slot, which is free from then on."""
-        base = (self._received % self._capacity) * self._slot
-        count = int.from_bytes(self._memory[base : base + 8], sys.byteorder)
-        at = base + 8 + 8 * count
+        start = (self._received % self._slots) * self._slot
+        count, = struct.unpack_from("=q", self._memory, start)
+        lengths = struct.unpack_from(f"={count}q", self._memory, start + 8)
+        start += _padded(8 + 8 * count)
         parts = []
-        for length in np.frombuffer(self._memory[base + 8 : at], np.int64):
-            parts.append(bytearray(self._memory[at : at + length]))
-            at += int(length)
+        for length in lengths:
+            parts.append(self._memory[start : start + length])
+            start += _padded(length)
         self._next = pickle.loads(parts[0], buffers=parts[1:])
         self._received += 1
-        self._room.release()
 
     def _take(self) -> Any:
-        message, self._next = self._next[1], None
+        (self.arrived, message), self._next = self._next, None
+        self._room.release()
         return message
 
     def _acquire(self, semaphore) -> None:
@@ -108,6 +111,11 @@ class SharedChannel:
     def _check(self) -> None:
         if self._shut[0]:
             raise ChannelShut
+
+
+def _padded(length: int) -> int:
+    """Round up to 64 bytes, so that every array starts where vector instructions like it."""
+    return -(-length // 64) * 64
 
 
 class Processes:
