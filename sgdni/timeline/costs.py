@@ -75,7 +75,8 @@ def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
 
 
 def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]],
-                  together: str | None = None, repeats: int = 60) -> list[ModuleCost]:
+                  together: str | None = None, repeats: int = 60, threads: int = 1
+                  ) -> list[ModuleCost]:
     """Time every module's operations on minibatches: means over `repeats`.
 
     Means, since some fits solve for new weights and most do not; without the first few, which
@@ -87,8 +88,9 @@ def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarr
     network : Network
     batches : iterator of (x, y), without end
     together : "threads" or "processes", all modules at the same time, with a BLAS thread each;
-        None for one after the other
+        None for taking turns
     repeats : more than the few for warming up
+    threads : of BLAS, when modules take turns
 
     Raises
     ------
@@ -110,19 +112,19 @@ def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarr
             done[i] += 1
 
     modules = range(len(operations))
-    with blas_threads(1):
-        if together is None:
-            for i in modules:
-                repeat(i, lambda i=i: done[i] < repeats)
-        else:
-            # Everyone goes on until the slowest has enough, so that all are measured under load.
-            team = TEAMS[together]()
-            tasks = [
-                lambda emit, i=i: repeat(
-                    i, lambda: not team.stopping and bool((done < repeats).any()))
-                for i in modules
-            ]
-            _run(team, tasks)
+    if together is None:
+        with blas_threads(threads):
+            for k in range(repeats):  # in turns, so that caches are as cold as in training
+                for i in modules:
+                    repeat(i, lambda i=i, k=k: done[i] <= k)
+    else:
+        # Everyone goes on until the slowest has enough, so that all are measured under load.
+        team = TEAMS[together]()
+        tasks = [
+            lambda emit, i=i: repeat(i, lambda: not team.stopping and bool((done < repeats).any()))
+            for i in modules
+        ]
+        _run(team, tasks)
     return [
         _cost(dict(zip(named, t, strict=True))) for named, t in zip(operations, times, strict=True)
     ]

@@ -135,6 +135,7 @@ def step_seconds(intervals: Sequence[Interval], steps: int) -> float:
     """Return the time between minibatches once the pipeline is full: over the second half."""
     ends = [0.0] * steps
     for interval in intervals:
-        ends[interval.step] = max(ends[interval.step], interval.end)
+        if interval.step < steps:  # targets fitted after the last step are at no step
+            ends[interval.step] = max(ends[interval.step], interval.end)
     half = steps // 2
     return (ends[-1] - ends[half - 1]) / (steps - half)

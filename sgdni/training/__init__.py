@@ -12,5 +12,6 @@ from sgdni.training.trainer import Trainer
 
 __all__ = [
     "Asynchronous", "Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "EpochRecord",
-    "Interval", "ModelParallel", "Recorder", "Schedule", "StepResult", "Trainer", "seconds_to_accuracy",
+    "Interval", "ModelParallel", "Recorder", "Schedule", "StepResult", "Trainer",
+    "seconds_to_accuracy",
 ]

@@ -79,7 +79,8 @@ class Asynchronous(Parallel, Decoupled):
             for i, (above, targets, below) in enumerate(
                 zip([*up, None], [*down, None], [None, *down], strict=True))
         ]
-        sources = [self._number(batches, team), *(self.received(i, link) for i, link in enumerate(up, 1))]
+        inputs = (self.received(i, channel) for i, channel in enumerate(up, start=1))
+        sources = [self._number(batches, team), *inputs]
         tasks = [
             lambda emit, w=w, s=s: w.work(s, emit) for w, s in zip(workers, sources, strict=True)
         ]

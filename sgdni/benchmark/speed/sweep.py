@@ -1,0 +1,161 @@
+"""Step time and update latency of every contender at one point of a sweep, and what the
+timeline predicts for it from the costs of single operations.
+
+Costs and runs take turns, since machines drift; figures are medians over turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
+
+import numpy as np
+
+from sgdni.benchmark.speed.contenders import Way
+from sgdni.blas import blas_threads
+from sgdni.data import Dataset
+from sgdni.methods import build_network
+from sgdni.settings import Settings
+from sgdni.timeline import SCHEDULES, Links, ModuleCost, measure_costs, measure_link, step_seconds
+from sgdni.training import Recorder
+from sgdni.training.batches import minibatches
+
+PLAYED_STEPS = 200  # of the timeline; enough for the start not to matter
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point: what differs from the base, its value, and the whole settings."""
+
+    changed: str
+    value: float
+    settings: Settings
+
+
+def points(base: Settings, data: Dataset, cores: int) -> list[Point]:
+    """Return the base and what differs from it in one respect each.
+
+    Cuts stay after the first hidden layer; with more workers they follow one layer above another.
+    """
+    width, depth = base.hidden[0], len(base.hidden)
+    base = replace(base, engine="processes")  # as links with a latency need; each way has its own
+    changes = [("base", 0, {})]
+    changes += [("latency", s, {"latency": s}) for s in (0.001, 0.005, 0.02)]
+    changes += [("depth", d, {"hidden": (width,) * d, "cuts": (1,)}) for d in (2, 8)]
+    changes += [("width", w, {"hidden": (w,) * depth}) for w in (64, 512)]
+    changes += [("batch_size", b, {"batch_size": b}) for b in (32, 512) if b <= len(data.x_train)]
+    changes += [("fit_every", k, {"fit_every": k}) for k in (1, 2, 4, 8) if k != base.fit_every]
+    changes += [
+        ("workers", w, {"cuts": tuple(range(1, w))}) for w in (3, 4) if w <= len(base.hidden) + 1
+    ]
+    return [Point(name, value, _linked(replace(base, **what))) for name, value, what in changes]
+
+
+def measure(point: Point, every: Sequence[Way], data: Dataset, *, turns: int, steps: int,
+            on_turn: Callable[[], None] = lambda: None) -> dict:
+    """Measure the ways at one point; return a JSON-ready row with one entry for each way.
+
+    Predicted is null where there are more workers than cores: the timeline gives every worker a
+    core of its own.
+    """
+    settings = point.settings
+    trainers = {way: way.trainer(settings, data) for way in every}
+    found: dict[Way, list[dict]] = {way: [] for way in every}
+    for turn in range(turns):
+        costs = Costs(settings, data, np.random.default_rng((settings.seed, turn)))
+        for way, trainer in trainers.items():
+            recorder = Recorder(trainer.schedule.network.modules)
+            trainer.schedule.recorder = recorder
+            batches = minibatches(data.x_train, data.y_train, settings.batch_size, trainer.rng,
+                                  trainer.dtype)
+            with blas_threads(way.blas_threads):
+                done = sum(1 for _ in trainer.schedule.run(islice(batches, steps)))
+            found[way].append({
+                "seconds_per_step": step_seconds(recorder.intervals, done),
+                "update_latency": [float(np.median(t)) for t in recorder.update_latencies()],
+                "locked_seconds": [float(np.median(t)) for t in recorder.locked_seconds()],
+                "predicted": costs.predict(way),
+            })
+            on_turn()
+    return {
+        "changed": point.changed, "value": point.value, "settings": settings.to_dict(),
+        "workers": len(settings.interfaces) + 1,
+        "rows": [_row(way, found[way], settings) for way in every],
+    }
+
+
+class Costs:
+    """What operations and messages cost at a point right now, measured when first asked for."""
+
+    def __init__(self, settings: Settings, data: Dataset, rng: np.random.Generator,
+                 repeats: int = 40) -> None:
+        self.settings, self.data, self.rng, self.repeats = settings, data, rng, repeats
+        self._modules: dict[tuple[str | None, int], list[ModuleCost]] = {}
+        self._links: dict[tuple[str, float], Links] = {}
+
+    def modules(self, together: str | None, threads: int = 1) -> list[ModuleCost]:
+        """Return the costs of the modules, alone or with all at work."""
+        key = together, threads
+        if key not in self._modules:
+            network = build_network("cdni-ls", self.settings, self.data.n_features,
+                                    self.data.n_classes, self.rng)
+            self._modules[key] = measure_costs(
+                network, self._batches(), together, self.repeats, threads)
+        return self._modules[key]
+
+    def links(self, engine: str, latency: float) -> Links:
+        """Return the costs of messages between workers of that kind."""
+        if (engine, latency) not in self._links:
+            s, dtype = self.settings, np.dtype(self.settings.dtype)
+            h = np.zeros((s.batch_size, max(s.hidden)), dtype)
+            y = np.zeros(s.batch_size, np.int64)
+            c = np.zeros((s.batch_size, self.data.n_classes), dtype)
+            up, down, target = (
+                measure_link(message, engine, latency, self.repeats)
+                for message in ((0, h, y), (h,), (h, c, h))
+            )
+            self._links[engine, latency] = Links(up, down), Links(up, target)
+        return self._links[engine, latency]
+
+    def predict(self, way: Way) -> float | None:
+        """Return the seconds of a step that the timeline predicts."""
+        s = self.settings
+        options = {}
+        if not way.parallel:
+            costs = self.modules(None, way.blas_threads)
+        else:
+            locked, decoupled = self.links(way.engine, s.latency)
+            options = {"latency": s.latency, "links": locked}
+            if way.schedule == "decoupled":
+                costs = self.modules(way.engine)
+                options |= {"fit_every": s.fit_every, "depth": s.depth, "links": decoupled}
+            else:  # one worker at a time is at work
+                costs = self.modules(None)
+        return step_seconds(SCHEDULES[way.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)
+
+    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for _ in count():
+            yield from minibatches(self.data.x_train, self.data.y_train, self.settings.batch_size,
+                                   self.rng, np.dtype(self.settings.dtype))
+
+
+def _row(way: Way, turns: list[dict], settings: Settings) -> dict:
+    step = float(np.median([t["seconds_per_step"] for t in turns]))
+    predicted = [t["predicted"] for t in turns]
+    return {
+        "way": way.name,
+        "seconds_per_step": step,
+        "images_per_second": settings.batch_size / step,
+        "update_latency": [float(v) for v in np.median([t["update_latency"] for t in turns], 0)],
+        "locked_seconds": [float(v) for v in np.median([t["locked_seconds"] for t in turns], 0)],
+        "predicted_seconds_per_step": float(np.median(predicted)),
+        "predicted_over_measured": float(np.median(
+            [t["predicted"] / t["seconds_per_step"] for t in turns])),
+        "turns": turns,
+    }
+
+
+def _linked(settings: Settings) -> Settings:
+    """Return settings whose queues are deep enough to cover the latency with steps of 1 ms."""
+    return replace(settings, depth=max(settings.depth, int(1000 * settings.latency)))

@@ -1,0 +1,55 @@
+"""Where to cut a network so that no worker has much more to do than another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sgdni.checks import check_count
+from sgdni.timeline.costs import ModuleCost
+
+
+def balanced_cuts(costs: Sequence[ModuleCost], workers: int, *, fit_every: int = 1
+                  ) -> tuple[int, ...]:
+    """Return the cuts after which the busiest worker has the least to do for a minibatch.
+
+    Parameters
+    ----------
+    costs : of every layer as a module of its own, bottom to top
+    workers : number of modules to make, at most one for each layer
+    fit_every : k, as for Decoupled
+
+    Returns
+    -------
+    tuple of int
+        Layers, counted from 1, after which to cut; of equals the lowest.
+
+    Raises
+    ------
+    ValueError
+        For a number of workers out of range.
+    """
+    layers = len(costs)
+    check_count("workers", workers, 1, layers)
+
+    def busy(start: int, end: int) -> float:
+        """Seconds of a worker that has layers start .. end - 1."""
+        mine = costs[start:end]
+        seconds = sum(c.forward + c.learn for c in mine) + sum(c.target for c in mine[1:])
+        if start > 0:
+            seconds += mine[0].target / fit_every
+        if end < layers:
+            seconds += mine[-1].predict + mine[-1].fit / fit_every
+        return seconds
+
+    # best[end]: the least that the busiest of `count` workers has to do, and its cuts, for the
+    # layers below `end`; filled in for one worker more at a time.
+    best = {end: (busy(0, end), ()) for end in range(1, layers + 1)}
+    for count in range(2, workers + 1):
+        best = {
+            end: min(
+                (max(best[cut][0], busy(cut, end)), (*best[cut][1], cut))
+                for cut in range(count - 1, end)
+            )
+            for end in range(count, layers + 1)
+        }
+    return best[layers][1]
