@@ -15,6 +15,7 @@ Read the package from the bottom up; nothing imports from what stands below it i
     training                schedules, the epoch loop, divergence, checkpoints
     timeline                who waits for whom: costs, schedules played through, Gantt charts
     settings, methods       what a run is made of; every contender by name
+    cuts                    as many modules as workers, balanced by measured cost
     benchmark, plots        the comparison, as a table, JSON and pictures
     cli                     the command line
     course                  what the notebooks share: checks of exercises, style of figures

@@ -27,8 +27,8 @@ def test_every_package_is_listed():
 
 LEVELS = (
     "files checks blas colours shared", "layers losses optimizers", "module", "synthetic",
-    "gradcheck network", "mlp data", "training", "timeline settings", "methods", "benchmark plots",
-    "cli course", "__main__",
+    "gradcheck network", "mlp data", "training", "timeline settings", "methods", "cuts",
+    "benchmark plots", "cli course", "__main__",
 )
 
 
