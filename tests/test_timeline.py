@@ -88,10 +88,13 @@ def test_even_split_keeps_the_total():
         assert costs[0].target == 0 and costs[-1].predict == 0
 
 
-@pytest.mark.parametrize("together", [None, "threads", "processes"])
-def test_measured_costs_are_there_for_every_operation(rng, together):
+@pytest.mark.parametrize("workers, together", [
+    (None, True), ("threads", True), ("threads", False), ("processes", True), ("processes", False),
+])
+def test_measured_costs_are_there_for_every_operation(rng, workers, together):
     network = build_network("cdni-ls", TINY, 5, 3, rng)
-    costs = measure_costs(network, cycle(minibatches(3)), together, repeats=10)
+    costs = measure_costs(network, cycle(minibatches(3)), workers, together=together,
+                          repeats=10)
     assert len(costs) == 4
     assert all(c.forward > 0 and c.learn > 0 for c in costs)
     assert all(c.predict > 0 and c.fit > 0 for c in costs[:-1])

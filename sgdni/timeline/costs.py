@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -75,8 +76,8 @@ def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
 
 
 def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]],
-                  together: str | None = None, repeats: int = 60, threads: int = 1
-                  ) -> list[ModuleCost]:
+                  workers: str | None = None, *, together: bool = True, repeats: int = 60,
+                  threads: int = 1) -> list[ModuleCost]:
     """Time every module's operations on minibatches: means over `repeats`.
 
     Means, since some fits solve for new weights and most do not; without the first few, which
@@ -87,10 +88,11 @@ def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarr
     ----------
     network : Network
     batches : iterator of (x, y), without end
-    together : "threads" or "processes", all modules at the same time, with a BLAS thread each;
-        None for taking turns
+    workers : "threads" or "processes", one for each module with one BLAS thread; None for all
+        modules in one
+    together : the workers all at the same time, or else one after the other, the others waiting
     repeats : more than the few for warming up
-    threads : of BLAS, when modules take turns
+    threads : of BLAS, when all modules are in one worker
 
     Raises
     ------
@@ -102,42 +104,52 @@ def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarr
     times = [shared_zeros((len(named), repeats)) for named in operations]
     done = shared_zeros((len(operations),), np.int64)
 
-    def repeat(i: int, go_on: Callable[[], bool]) -> None:
-        while go_on():
-            for k, run in enumerate(operations[i].values()):
-                started = time.perf_counter()
-                run()
-                if done[i] < repeats:
-                    times[i][k, done[i]] = time.perf_counter() - started
-            done[i] += 1
+    def once(i: int) -> None:
+        for k, run in enumerate(operations[i].values()):
+            started = time.perf_counter()
+            run()
+            if done[i] < repeats:
+                times[i][k, done[i]] = time.perf_counter() - started
+        done[i] += 1
 
     modules = range(len(operations))
-    if together is None:
+    if workers is None:
         with blas_threads(threads):
-            for k in range(repeats):  # in turns, so that caches are as cold as in training
+            for _ in range(repeats):  # module by module, so that caches are as cold as in training
                 for i in modules:
-                    repeat(i, lambda i=i, k=k: done[i] <= k)
+                    once(i)
     else:
-        # Everyone goes on until the slowest has enough, so that all are measured under load.
-        team = TEAMS[together]()
-        tasks = [
-            lambda emit, i=i: repeat(i, lambda: not team.stopping and bool((done < repeats).any()))
-            for i in modules
-        ]
-        _run(team, tasks)
+        team = TEAMS[workers]()
+        turn = [team.channel(1, 0.0, MESSAGE_BYTES) for _ in modules]
+
+        def loaded(i: int, emit: Callable) -> None:
+            # Everyone goes on until the slowest has enough, so that all are measured under load.
+            while not team.stopping and (done < repeats).any():
+                once(i)
+
+        def waiting(i: int, emit: Callable) -> None:
+            # Each wakes up for its turn, as in locked training.
+            for k in range(repeats):
+                if (i, k) != (0, 0):
+                    turn[i].get()
+                once(i)
+                if i + 1 < len(turn) or k + 1 < repeats:
+                    turn[(i + 1) % len(turn)].put("yours")
+
+        _run(team, [partial(loaded if together else waiting, i) for i in modules])
     return [
         _cost(dict(zip(named, t, strict=True))) for named, t in zip(operations, times, strict=True)
     ]
 
 
-def measure_link(message: tuple, together: str, latency: float = 0.0,
+def measure_link(message: tuple, workers: str, latency: float = 0.0,
                  repeats: int = 60) -> LinkCost:
     """Time a message between two workers, who send it to and fro.
 
     `latency` is simulated and not counted; waiting for it makes a receiver wake up later.
     """
     check_count("repeats", repeats, WARM_UP + 1)
-    team, times = TEAMS[together](), shared_zeros((3, repeats))
+    team, times = TEAMS[workers](), shared_zeros((3, repeats))
     size = MESSAGE_BYTES + sum(a.nbytes for a in message if isinstance(a, np.ndarray))
     to, fro = team.channel(1, 0.0, size), team.channel(1, 0.0, size)
     late, back = team.channel(1, latency, size), team.channel(1, latency, size)

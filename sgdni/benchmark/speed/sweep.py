@@ -91,17 +91,19 @@ class Costs:
     def __init__(self, settings: Settings, data: Dataset, rng: np.random.Generator,
                  repeats: int = 40) -> None:
         self.settings, self.data, self.rng, self.repeats = settings, data, rng, repeats
-        self._modules: dict[tuple[str | None, int], list[ModuleCost]] = {}
+        self._modules: dict[tuple[str | None, bool, int], list[ModuleCost]] = {}
         self._links: dict[tuple[str, float], Links] = {}
 
-    def modules(self, together: str | None, threads: int = 1) -> list[ModuleCost]:
-        """Return the costs of the modules, alone or with all at work."""
-        key = together, threads
+    def modules(self, workers: str | None, together: bool = True, threads: int = 1
+                ) -> list[ModuleCost]:
+        """Return the costs of the modules (see measure_costs)."""
+        key = workers, together, threads
         if key not in self._modules:
             network = build_network("cdni-ls", self.settings, self.data.n_features,
                                     self.data.n_classes, self.rng)
             self._modules[key] = measure_costs(
-                network, self._batches(), together, self.repeats, threads)
+                network, self._batches(), workers, together=together, repeats=self.repeats,
+                threads=threads)
         return self._modules[key]
 
     def links(self, engine: str, latency: float) -> Links:
@@ -123,7 +125,7 @@ class Costs:
         s = self.settings
         options = {}
         if not way.parallel:
-            costs = self.modules(None, way.blas_threads)
+            costs = self.modules(None, threads=way.blas_threads)
         else:
             locked, decoupled = self.links(way.engine, s.latency)
             options = {"latency": s.latency, "links": locked}
@@ -131,7 +133,7 @@ class Costs:
                 costs = self.modules(way.engine)
                 options |= {"fit_every": s.fit_every, "depth": s.depth, "links": decoupled}
             else:  # one worker at a time is at work
-                costs = self.modules(None)
+                costs = self.modules(way.engine, together=False)
         return step_seconds(SCHEDULES[way.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
