@@ -15,9 +15,11 @@ from sgdni.benchmark.compare import Runs, compare, recipe
 from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
 from sgdni.checks import check_count
-from sgdni.cli import options
-from sgdni.data import load
+from sgdni.cli import options, speed
+from sgdni.data import Dataset, load
 from sgdni.methods import METHODS, lookup
+
+EPOCHS, REPEATS = 15, 3
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -33,17 +35,24 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--data", default="mnist-5k", metavar="NAME",
                         help="data set (default: mnist-5k; see `sgdni data`)")
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), metavar="NAME",
+    parser.add_argument("--speed", action="store_true", default=False,
+                        help="compare speed instead: synthetic gradients against backprop on the "
+                        "cores of this machine, with links of a latency between them, and the "
+                        "break-even map (default settings: four hidden layers, 5 epochs, "
+                        "5 repeats; a quarter of an hour or more on the full MNIST)")
+    parser.add_argument("--methods", nargs="+", metavar="NAME",
                         help=f"contenders (default: all of {' '.join(METHODS)})")
-    parser.add_argument("--peers", action="store_true", default=False,
+    parser.add_argument("--peers", action="store_true",
                         help="add PyTorch eager and scikit-learn's MLPClassifier where installed")
-    parser.add_argument("--epochs", type=int, default=15, metavar="N", help="(default: 15)")
-    parser.add_argument("--repeats", type=int, default=3, metavar="N",
-                        help="seeds: S, S + 1, ... (default: 3)")
+    parser.add_argument("--epochs", type=int, metavar="N",
+                        help=f"(default: {EPOCHS}; with --speed {speed.EPOCHS})")
+    parser.add_argument("--repeats", type=int, metavar="N",
+                        help=f"seeds: S, S + 1, ... (default: {REPEATS}; with --speed "
+                        f"{speed.REPEATS})")
     parser.add_argument("--target", type=float, default=None, metavar="A",
                         help="test accuracy in (0, 1] whose time is reported (default: the data "
                         "set's own)")
-    parser.add_argument("--blas-threads", type=int, default=1, metavar="N",
+    parser.add_argument("--blas-threads", type=int, metavar="N",
                         help="threads for the matrix products, for everyone (default: 1)")
     parser.add_argument("--validate", type=int, default=None, metavar="N",
                         help="set N training images aside and test on those: for choosing "
@@ -57,32 +66,48 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compare as the parsed arguments ask for."""
-    for name in ("epochs", "repeats", "blas_threads"):
-        check_count(options.flag(name), getattr(args, name))
+    mine = [name for name in speed.NOT_HERE if hasattr(args, name)]
+    if args.speed and mine:
+        raise ValueError(f"--speed: has contenders of its own; leave out "
+                         f"{', '.join(map(options.flag, mine))}")
+    epochs = getattr(args, "epochs", speed.EPOCHS if args.speed else EPOCHS)
+    repeats = getattr(args, "repeats", speed.REPEATS if args.speed else REPEATS)
+    check_count("--epochs", epochs)
+    check_count("--repeats", repeats)
     if args.target is not None and not 0 < args.target <= 1:
         raise ValueError(f"--target: expected a share in (0, 1], got {args.target}")
-    for name in args.methods:
-        lookup(name)
-    settings = options.settings(args)
-    if settings.engine == "mpi":
-        raise ValueError("--engine: mpi is for sgdni train; the benchmark compares sequential, "
-                         "threads or processes in one process")
     data = load(args.data)
     if args.validate is not None:
         check_count("--validate", args.validate, 1, len(data.x_train) - 1)
         data = data.validation_split(args.validate, np.random.default_rng(0))
     target = data.target_accuracy if args.target is None else args.target
+    if args.speed:
+        speed.run(args, data, target, epochs=epochs, repeats=repeats)
+    else:
+        _compare_methods(args, data, target, epochs, repeats)
+
+
+def _compare_methods(args: argparse.Namespace, data: Dataset, target: float, epochs: int,
+                     repeats: int) -> None:
+    methods, threads = getattr(args, "methods", list(METHODS)), getattr(args, "blas_threads", 1)
+    check_count("--blas-threads", threads)
+    for name in methods:
+        lookup(name)
+    settings = options.settings(args)
+    if settings.engine == "mpi":
+        raise ValueError("--engine: mpi is for sgdni train; the benchmark compares sequential, "
+                         "threads or processes in one process")
     workers = 1
     if settings.engine != "sequential":
         workers = len(settings.interfaces) + 1
-        if args.blas_threads != 1:
+        if threads != 1:
             raise ValueError("--blas-threads: parallel modules use one each")
     contenders = {
-        name: recipe(name, workers=workers, blas_threads=args.blas_threads)
-        for name in args.methods
+        name: recipe(name, workers=workers, blas_threads=threads)
+        for name in methods
     }
-    if args.peers:
-        found, missing = peers.available(args.blas_threads)
+    if getattr(args, "peers", False):
+        found, missing = peers.available(threads)
         contenders |= found
         for name in missing:
             print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
@@ -90,9 +115,9 @@ def run(args: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)  # before the work, to learn early that it cannot be
 
     def results_of(runs: dict[str, Runs]) -> dict:
-        return summarise(runs, data, settings, epochs=args.epochs, target=target)
+        return summarise(runs, data, settings, epochs=epochs, target=target)
 
-    turns = args.repeats * args.epochs * len(contenders)
+    turns = repeats * epochs * len(contenders)
     try:
         with tqdm(total=turns, unit="epoch", disable=None, leave=False) as bar:
             def on_turn(name: str) -> None:
@@ -103,9 +128,9 @@ def run(args: argparse.Namespace) -> None:
                 # Written after every repeat, so an interruption keeps the finished ones.
                 path = write(results_of(runs), out)
                 done = max(len(r.histories) for r in runs.values())
-                bar.write(f"repeat {done} of {args.repeats} done, so far in {path}")
+                bar.write(f"repeat {done} of {repeats} done, so far in {path}")
 
-            runs = compare(contenders, data, settings, epochs=args.epochs, repeats=args.repeats,
+            runs = compare(contenders, data, settings, epochs=epochs, repeats=repeats,
                            on_turn=on_turn, on_repeat=on_repeat)
     finally:
         if not any(out.iterdir()):

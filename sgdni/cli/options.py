@@ -59,10 +59,14 @@ def given(args: argparse.Namespace) -> dict:
     return {k: v for k, v in vars(args).items() if k in _DEFAULT}
 
 
+def given_settings(args: argparse.Namespace) -> dict:
+    """Return the settings that were given, as Settings takes them."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in given(args).items()}
+
+
 def settings(args: argparse.Namespace) -> Settings:
     """Return the Settings of a command line. Raises ValueError for values out of range."""
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in given(args).items()}
-    return Settings(**values)
+    return Settings(**given_settings(args))
 
 
 def check_writable(path: Path) -> None:

@@ -52,8 +52,8 @@ def points(base: Settings, data: Dataset, cores: int) -> list[Point]:
     return [Point(name, value, _linked(replace(base, **what))) for name, value, what in changes]
 
 
-def measure(point: Point, every: Sequence[Way], data: Dataset, *, turns: int, steps: int,
-            on_turn: Callable[[], None] = lambda: None) -> dict:
+def measure(point: Point, every: Sequence[Way], data: Dataset, *, cores: int, turns: int,
+            steps: int, on_turn: Callable[[], None] = lambda: None) -> dict:
     """Measure the ways at one point; return a JSON-ready row with one entry for each way.
 
     Predicted is null where there are more workers than cores: the timeline gives every worker a
@@ -63,7 +63,7 @@ def measure(point: Point, every: Sequence[Way], data: Dataset, *, turns: int, st
     trainers = {way: way.trainer(settings, data) for way in every}
     found: dict[Way, list[dict]] = {way: [] for way in every}
     for turn in range(turns):
-        costs = Costs(settings, data, np.random.default_rng((settings.seed, turn)))
+        costs = Costs(settings, data, np.random.default_rng((settings.seed, turn)), steps)
         for way, trainer in trainers.items():
             recorder = Recorder(trainer.schedule.network.modules)
             trainer.schedule.recorder = recorder
@@ -75,7 +75,7 @@ def measure(point: Point, every: Sequence[Way], data: Dataset, *, turns: int, st
                 "seconds_per_step": step_seconds(recorder.intervals, done),
                 "update_latency": [float(np.median(t)) for t in recorder.update_latencies()],
                 "locked_seconds": [float(np.median(t)) for t in recorder.locked_seconds()],
-                "predicted": costs.predict(way),
+                "predicted": costs.predict(way) if way.workers(settings) <= cores else None,
             })
             on_turn()
     return {
@@ -89,7 +89,7 @@ class Costs:
     """What operations and messages cost at a point right now, measured when first asked for."""
 
     def __init__(self, settings: Settings, data: Dataset, rng: np.random.Generator,
-                 repeats: int = 40) -> None:
+                 repeats: int) -> None:
         self.settings, self.data, self.rng, self.repeats = settings, data, rng, repeats
         self._modules: dict[tuple[str | None, bool, int], list[ModuleCost]] = {}
         self._links: dict[tuple[str, float], Links] = {}
@@ -114,7 +114,7 @@ class Costs:
             y = np.zeros(s.batch_size, np.int64)
             c = np.zeros((s.batch_size, self.data.n_classes), dtype)
             up, down, target = (
-                measure_link(message, engine, latency, self.repeats)
+                measure_link(message, engine, latency, max(8, self.repeats // 4))
                 for message in ((0, h, y), (h,), (h, c, h))
             )
             self._links[engine, latency] = Links(up, down), Links(up, target)
@@ -144,16 +144,16 @@ class Costs:
 
 def _row(way: Way, turns: list[dict], settings: Settings) -> dict:
     step = float(np.median([t["seconds_per_step"] for t in turns]))
-    predicted = [t["predicted"] for t in turns]
+    predicted = [t["predicted"] for t in turns if t["predicted"] is not None]
     return {
         "way": way.name,
         "seconds_per_step": step,
         "images_per_second": settings.batch_size / step,
         "update_latency": [float(v) for v in np.median([t["update_latency"] for t in turns], 0)],
         "locked_seconds": [float(v) for v in np.median([t["locked_seconds"] for t in turns], 0)],
-        "predicted_seconds_per_step": float(np.median(predicted)),
-        "predicted_over_measured": float(np.median(
-            [t["predicted"] / t["seconds_per_step"] for t in turns])),
+        "predicted_seconds_per_step": float(np.median(predicted)) if predicted else None,
+        "predicted_over_measured": float(np.median([
+            t["predicted"] / t["seconds_per_step"] for t in turns])) if predicted else None,
         "turns": turns,
     }
 

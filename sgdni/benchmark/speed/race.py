@@ -1,0 +1,156 @@
+"""Whole trainings against the clock: images per second, update latency, time to a test accuracy.
+
+Learning curves are finer than an epoch: weights are copied on the way (see Recorder) and tested
+afterwards, outside the measured time, until the target is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+
+from sgdni.benchmark.compare import Recipe, compare
+from sgdni.benchmark.speed.contenders import BACKPROP, SPLIT, Way, with_links
+from sgdni.data import Dataset
+from sgdni.settings import Settings
+from sgdni.training import EpochRecord, Recorder, Trainer
+from sgdni.training.evaluation import evaluate
+
+TESTS_PER_EPOCH = 20
+
+
+class Racer:
+    """A trainer that also notes when it first had the target accuracy, and its latencies.
+
+    Attributes
+    ----------
+    curve : list of (seconds, steps, test accuracy), until the target is reached
+    reached : the entry of `curve` with the target, or None so far
+    """
+
+    def __init__(self, trainer: Trainer, target: float) -> None:
+        self.trainer, self.target = trainer, target
+        self.history: list[EpochRecord] = trainer.history
+        network = trainer.schedule.network
+        self._every = max(1, trainer.steps_per_epoch // TESTS_PER_EPOCH)
+        self.recorder = Recorder(network.modules, self._every,
+                                 trainer.steps_per_epoch // self._every)
+        trainer.schedule.recorder = self.recorder
+        self._spare = deepcopy(network)
+        self.curve: list[tuple[float, int, float]] = []
+        self.reached: tuple[float, int, float] | None = None
+        self.update_latency: list[list[float]] = []
+        self.locked_seconds: list[list[float]] = []
+
+    def epoch(self) -> EpochRecord:
+        before = self.history[-1].total_seconds if self.history else 0.0
+        steps = sum(record.steps for record in self.history)
+        self.recorder.begin()
+        record = self.trainer.epoch()
+        for found, ours in ((self.recorder.update_latencies(), self.update_latency),
+                            (self.recorder.locked_seconds(), self.locked_seconds)):
+            ours.append([float(np.median(track)) for track in found])
+        for k, seconds in enumerate(self.recorder.snapshots()):
+            if self.reached is None:
+                self._test(k, before + seconds, steps + (k + 1) * self._every)
+        return record
+
+    def _test(self, k: int, seconds: float, steps: int) -> None:
+        self.recorder.load(k, self._spare.modules)
+        data = self.trainer.data
+        _, right = evaluate(self._spare, data.x_test, data.y_test, self.trainer.dtype)
+        self.curve.append((seconds, steps, right))
+        if right >= self.target:
+            self.reached = self.curve[-1]
+
+
+def race(every: Sequence[Way], data: Dataset, settings: Settings, *, latency: float, epochs: int,
+         repeats: int, target: float, on_turn: Callable[[str], None] = lambda name: None
+         ) -> list[dict]:
+    """Train all ways, and those with workers once more over links with a latency, in turns.
+
+    Returns
+    -------
+    list of dict
+        JSON-ready rows. `vs_backprop` and the like are medians of ratios within one turn or one
+        repeat; None where most repeats did not reach the target.
+    """
+    entries = {way.name: (way, 0.0) for way in every}
+    entries |= {f"{way.name}, {1e3 * latency:g} ms links": (way, latency)
+                for way in with_links(every)}
+    racers: dict[str, list[Racer]] = {name: [] for name in entries}
+
+    def recipe(name: str, way: Way, latency: float) -> Recipe:
+        def build(settings: Settings, data: Dataset) -> Racer:
+            linked = replace(settings, engine="processes", latency=latency)
+            racers[name].append(Racer(way.trainer(linked, data), target))
+            return racers[name][-1]
+        return Recipe(build, way.workers(settings), way.blas_threads)
+
+    recipes = {name: recipe(name, *entry) for name, entry in entries.items()}
+    runs = compare(recipes, data, settings, epochs=epochs, repeats=repeats, on_turn=on_turn)
+    rows = []
+    for name, (way, seconds) in entries.items():
+        split = SPLIT if not seconds else f"{SPLIT}, {1e3 * latency:g} ms links"
+        rows.append({
+            "name": name, "method": way.method, "engine": way.engine, "latency": seconds,
+            "workers": way.workers(settings), "blas_threads": way.blas_threads,
+            "failure": runs[name].failure,
+            **_figures(racers[name], settings.batch_size, epochs),
+            "vs_backprop": _ratios(racers[BACKPROP], racers[name]),
+            "vs_model_parallel": _ratios(racers[split], racers[name]),
+        })
+    return rows
+
+
+def _figures(racers: list[Racer], batch_size: int, epochs: int) -> dict:
+    records = [r for racer in racers for r in racer.history]
+    last = [racer.history[-1].test_accuracy for racer in racers if len(racer.history) == epochs]
+    return {
+        "images_per_second": _median([batch_size * r.steps / r.train_seconds for r in records]),
+        "update_latency": _by_module([t for racer in racers for t in racer.update_latency]),
+        "locked_seconds": _by_module([t for racer in racers for t in racer.locked_seconds]),
+        "test_accuracy": _median(last),
+        "test_accuracy_spread": [min(last), max(last)] if last else None,
+        "seconds_to_target": _median([_reached(racer, 0) for racer in racers]),
+        "steps_to_target": _median([_reached(racer, 1) for racer in racers]),
+        "repeats": [
+            {"curve": racer.curve, "reached": racer.reached,
+             "history": [r.to_dict() for r in racer.history]}
+            for racer in racers
+        ],
+    }
+
+
+def _ratios(theirs: list[Racer], ours: list[Racer]) -> dict:
+    """Return how many times ours is better: in images per second, and in time to the target."""
+    pairs = list(zip(theirs, ours, strict=True))
+    return {
+        "images_per_second": _median([
+            a.train_seconds / b.train_seconds
+            for x, y in pairs for a, b in zip(x.history, y.history, strict=False)
+        ]),
+        "seconds_to_target": _median([_ratio(_reached(x, 0), _reached(y, 0)) for x, y in pairs]),
+    }
+
+
+def _ratio(theirs: float, ours: float) -> float:
+    if np.isinf(ours):
+        return 0.0  # never there; if they are not there either, no better
+    return theirs / ours
+
+
+def _reached(racer: Racer, k: int) -> float:
+    return np.inf if racer.reached is None else racer.reached[k]
+
+
+def _median(values: list[float]) -> float | None:
+    value = float(np.median(values)) if values else np.inf
+    return value if np.isfinite(value) else None
+
+
+def _by_module(values: list[list[float]]) -> list[float] | None:
+    return [float(v) for v in np.median(values, axis=0)] if values else None

@@ -1,0 +1,68 @@
+"""The whole speed comparison: race, sweep and map, one after the other, saved as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sgdni.benchmark.machine import describe
+from sgdni.benchmark.speed.breakeven import LEARNT, MEASURED, WORKERS, chart
+from sgdni.benchmark.speed.contenders import ways
+from sgdni.benchmark.speed.race import race
+from sgdni.benchmark.speed.sweep import measure, points
+from sgdni.benchmark.speed.verdict import verdict
+from sgdni.data import Dataset
+from sgdni.settings import Settings
+
+
+def compare_speed(data: Dataset, settings: Settings, *, cores: int, latency: float, epochs: int,
+                  repeats: int, target: float, steps: int = 60,
+                  on_turn: Callable[[str], None] = lambda name: None,
+                  on_part: Callable[[dict], None] = lambda results: None) -> dict:
+    """Measure everything and return the JSON-ready results.
+
+    Parameters
+    ----------
+    data, settings : what is trained; settings with the cuts to use
+    cores : of this machine
+    latency : seconds, of the links in the race
+    epochs, repeats : of the race; the sweep takes as many turns as there are repeats
+    target : test accuracy whose time is compared
+    steps : minibatches of a turn in the sweep
+    on_turn : called with a name for each piece of work, `turns` of them in all
+    on_part : called with the results so far after each part
+    """
+    every = ways(cores)
+    results = {
+        "machine": describe(),
+        "data": {"name": data.name, "train": len(data.x_train), "test": len(data.x_test)},
+        "settings": settings.to_dict(), "epochs": epochs, "repeats": repeats, "target": target,
+        "latency": latency,
+    }
+    results["race"] = race(every, data, settings, latency=latency, epochs=epochs, repeats=repeats,
+                           target=target, on_turn=on_turn)
+    on_part(results)
+    results["sweep"] = [
+        measure(point, every, data, cores=cores, turns=repeats, steps=steps,
+                on_turn=lambda: on_turn("sweep"))
+        for point in points(settings, data, cores)
+    ]
+    on_part(results)
+    results["map"] = chart(settings, data, every, cores=cores, turns=repeats, steps=steps,
+                           epochs=min(epochs, 3), repeats=min(repeats, 3), target=target,
+                           on_turn=on_turn)
+    results["verdict"] = verdict(results)
+    on_part(results)
+    return results
+
+
+def turns(data: Dataset, settings: Settings, *, cores: int, epochs: int, repeats: int) -> int:
+    """Return how often `compare_speed` calls `on_turn`."""
+    every = ways(cores)
+    linked = sum(way.engine == "processes" for way in every)
+    raced = (len(every) + linked) * epochs * repeats
+    swept = len(points(settings, data, cores)) * repeats * len(every)
+    learnt = len(LEARNT) * 2 * min(epochs, 3) * min(repeats, 3)
+    measured = len(MEASURED) * repeats * 3 if cores > 1 else 0
+    return raced + swept + len(WORKERS) + measured + learnt
+
+

@@ -1,0 +1,198 @@
+"""The comparison of speed, end to end on tiny data, and what it says of made-up figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import TINY, blobs
+
+from sgdni.benchmark.speed import breakeven, pictures, race, run, sweep, text
+from sgdni.benchmark.speed.contenders import BACKPROP, DNI, SPLIT, ways
+from sgdni.benchmark.speed.verdict import faster, verdict
+from sgdni.cuts import balance
+from sgdni.methods import build_trainer
+from sgdni.timeline import LinkCost, Links, ModuleCost
+from sgdni.timeline.balance import balanced_cuts
+from sgdni.training.batches import minibatches
+from sgdni.training.evaluation import evaluate
+
+BASE = replace(TINY, hidden=(8, 8), cuts=(1,))
+
+
+@pytest.fixture(scope="module")
+def results():
+    data = blobs(np.random.default_rng(0), n_train=320)
+    calls = []
+    found = run.compare_speed(data, BASE, cores=2, latency=0.001, epochs=2, repeats=2, target=0.5,
+                              steps=8, on_turn=calls.append)
+    assert len(calls) == run.turns(data, BASE, cores=2, epochs=2, repeats=2)
+    return found
+
+
+def test_everything_is_there_and_goes_through_json(results):
+    assert json.loads(json.dumps(results, allow_nan=False)).keys() >= {"race", "sweep", "map"}
+    assert [row["name"] for row in results["race"]][:3] == [
+        BACKPROP, "backprop, 2 BLAS threads", SPLIT]
+    for row in results["race"]:
+        assert row["failure"] is None and row["images_per_second"] > 0
+        assert len(row["update_latency"]) == 2
+        assert row["vs_backprop"]["images_per_second"] > 0
+    by_name = {row["name"]: row for row in results["race"]}
+    assert by_name[BACKPROP]["vs_backprop"] == {"images_per_second": 1, "seconds_to_target": 1}
+    split = by_name[f"{SPLIT}, 1 ms links"]
+    assert split["vs_model_parallel"] == {"images_per_second": 1, "seconds_to_target": 1}
+    # two links to wait for: the lowest module cannot be updated earlier
+    assert split["update_latency"][0] > 0.002
+    assert results["verdict"] and all(line.endswith(".") for line in results["verdict"])
+
+
+def test_sweep_predicts_where_every_worker_has_a_core(results):
+    for point in results["sweep"]:
+        for row in point["rows"]:
+            crowded = point["workers"] > 2 and row["way"] not in (
+                BACKPROP, "backprop, 2 BLAS threads")
+            assert (row["predicted_over_measured"] is None) == crowded
+
+
+def test_tables_and_pictures(results, tmp_path):
+    assert text.render(results).count("\n") > 20
+    rows = text.sweep_markdown(results, "latency").splitlines()
+    assert len(rows) == 2 + 3 * 5 and "latency 20 ms" in rows[-1]
+    assert text.race_markdown(results).count("\n") == 1 + len(results["race"])
+    paths = pictures.draw_all(results, tmp_path)
+    assert [p.name for p in paths] == ["race.png", "sweep.png", "predicted.png", "break_even.png"]
+    assert all(p.stat().st_size > 10_000 for p in paths)
+
+
+def test_a_racer_notes_when_it_was_there_first():
+    data = blobs(np.random.default_rng(0), n_train=640)
+    racer = race.Racer(build_trainer("backprop", BASE, data), 0.6)
+    racer.epoch()
+    seconds, steps, accuracy = racer.reached
+    assert accuracy >= 0.6 and all(a < 0.6 for _, _, a in racer.curve[:-1])
+    again = build_trainer("backprop", BASE, data)  # the same run, stopped there
+    batches = minibatches(data.x_train, data.y_train, BASE.batch_size, again.rng, np.float32)
+    for _, batch in zip(range(steps), batches, strict=False):
+        again.schedule.step(*batch)
+    _, right = evaluate(again.schedule.network, data.x_test, data.y_test)
+    assert right == accuracy
+    assert 0 < seconds <= racer.history[0].train_seconds + 0.01
+
+
+def test_ratios_count_what_was_never_reached():
+    assert race._ratio(2.0, 1.0) == 2
+    assert race._ratio(2.0, np.inf) == race._ratio(np.inf, np.inf) == 0
+    assert race._ratio(np.inf, 1.0) == np.inf
+
+
+EQUAL = [ModuleCost(1.0, 2.0, 0.0, 0.1, 0.2), *[ModuleCost(1.0, 1.5, 0.5, 0.1, 0.2)] * 2,
+         ModuleCost(1.0, 1.5, 0.5)]
+
+
+def test_map_by_hand():
+    free = (Links(), Links())
+    assert breakeven.compare_steps(EQUAL[:1], 5.0, 1, free)["best"] == 1
+    two = [EQUAL[0], EQUAL[3]]
+    ratios = breakeven.compare_steps(two, 10.0, 1, free)
+    busiest = 1 + 2 + 0.1 + 0.2
+    assert ratios["locked backprop"] == pytest.approx((3 + 3) / busiest, rel=0.01)
+    assert ratios["model-parallel backprop"] == pytest.approx((6 + 20) / busiest, rel=0.01)
+    assert ratios["best"] == min(ratios.values())
+    slow = (Links(), Links(up=LinkCost(send=1.0)))  # a message costs its sender
+    assert breakeven.compare_steps(two, 0.0, 1, slow)["locked backprop"] == pytest.approx(
+        6 / (busiest + 1), rel=0.01)
+    assert len(breakeven.stacked(EQUAL, 16)) == 16
+    assert breakeven.stacked(EQUAL, 1)[0].forward == pytest.approx(1)
+
+
+def test_learning_counts_steps_and_admits_failure():
+    data = blobs(np.random.default_rng(0), n_train=320)
+    options = {"epochs": 2, "repeats": 2}
+    easy = breakeven.learning(BASE, data, target=0.5, **options)
+    assert easy["steps_ratio"] > 0 and None not in easy["steps_to_target"]["cdni-ls"]
+    assert breakeven.learning(BASE, data, target=1.0001, **options)["steps_ratio"] is None
+
+
+def made_up(dni, split, target_ratio, learnt):
+    def row(name, ips, latency=0.0, blas=1):
+        return {"name": name, "workers": 2, "images_per_second": ips, "latency": latency,
+                "blas_threads": blas,
+                "vs_backprop": {"images_per_second": ips / 1000, "seconds_to_target": target_ratio},
+                "vs_model_parallel": {"images_per_second": ips / split,
+                                      "seconds_to_target": target_ratio}}
+    return {
+        "target": 0.97,
+        "race": [row(BACKPROP, 1000), row("backprop, 2 BLAS threads", 1010, blas=2),
+                 row(DNI, dni), row(f"{DNI}, 5 ms links", dni, 0.005)],
+        "map": {"workers": [1, 2, 4], "latencies": [0.0, 0.005],
+                "predicted": {"model-parallel backprop": [[1, 1], [1, 4], [3.5, 9]],
+                              "best": [[1, 1], [1, 1.2], [1.4, 2.9]]},
+                "learning": [{"workers": 2, "steps_ratio": learnt},
+                             {"workers": 4, "steps_ratio": None}]},
+    }
+
+
+def test_verdict_says_what_the_figures_say():
+    lines = " ".join(verdict(made_up(1500, 300, 1.2, 2.0)))
+    assert "1.50 times as fast as backprop on one core" in lines
+    assert "reaches 97% 1.20 times sooner" in lines
+    assert "5.00 times as fast as backprop split" in lines
+    assert "over 3-fold against backprop split over the same workers and links with 2 workers " \
+           "from 5 ms on; 4 workers at any latency" in lines
+    # twice the steps make 4 into 2; four workers never get there
+    assert "over 3-fold nowhere on the map; with 4 workers most runs of DNI did not" in lines
+    assert "one worker without links among them, over 3-fold in images per second nowhere" in lines
+    lines = " ".join(verdict(made_up(400, 300, 0.5, 1.0)))
+    assert "0.40 times as fast as backprop on one core" in lines
+    assert "takes 2.00 times as long to 97%" in lines
+    assert "over 3-fold with 2 workers from 5 ms on" in lines
+    assert "did not reach 97%" in " ".join(verdict(made_up(400, 300, 0, 1.0)))
+
+
+@pytest.mark.parametrize("ratio, words", [
+    (1.04, "as fast (1.04)"), (3.21, "3.21 times as fast"), (0.5, "0.50 times as fast"),
+    (123.0, "123.0 times as fast"), (None, "not comparable"),
+])
+def test_faster(ratio, words):
+    assert faster(ratio) == words
+
+
+def test_cuts_give_the_busiest_worker_the_least():
+    def layer(seconds):
+        return ModuleCost(seconds, 0.0)
+    assert balanced_cuts([layer(s) for s in (4, 1, 1, 1, 1)], 2) == (1,)
+    assert balanced_cuts([layer(s) for s in (1, 1, 1, 1, 4)], 2) == (4,)
+    assert balanced_cuts([layer(s) for s in (1, 1, 1, 1, 1, 1)], 3) == (2, 4)
+    assert balanced_cuts([layer(s) for s in (1, 2)], 1) == ()
+    # predicting at the first interface costs more than the fourth layer
+    dear = [ModuleCost(2, 0, 0, 9), layer(1), layer(1), layer(3)]
+    assert balanced_cuts(dear, 2) == (3,)
+    # fitting costs a k-th: then the cut may stand at the dear interface
+    fitted = [ModuleCost(2, 0, 0, 0, 9), layer(1), layer(1)]
+    assert balanced_cuts(fitted, 2) == (2,)
+    assert balanced_cuts(fitted, 2, fit_every=100) == (1,)
+    with pytest.raises(ValueError, match="workers"):
+        balanced_cuts(fitted, 4)
+
+
+def test_balance_by_measured_cost():
+    data = blobs(np.random.default_rng(0), n_features=2000)
+    settings = replace(TINY, hidden=(400, 4, 4, 4))  # the lowest layer costs nearly everything
+    assert balance("backprop", settings, data, 2).cuts == (1,)
+    assert len(balance("cdni-ls", settings, data, 3).cuts) == 2
+    with pytest.raises(ValueError, match="workers"):
+        balance("cdni-ls", settings, data, 6)
+
+
+def test_ways_on_one_core_leave_out_threads_of_blas():
+    assert len(ways(1)) == len(ways(2)) - 1
+
+
+def test_points_change_one_thing_each():
+    data = blobs(np.random.default_rng(0), n_train=600)
+    found = sweep.points(BASE, data, 2)
+    assert found[0].changed == "base" and len({(p.changed, p.value) for p in found}) == len(found)
+    assert all(len(p.settings.interfaces) == 1 for p in found if p.changed != "workers")
