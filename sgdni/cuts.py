@@ -14,6 +14,7 @@ from sgdni.methods import build_network
 from sgdni.settings import Settings
 from sgdni.timeline.balance import balanced_cuts
 from sgdni.timeline.costs import measure_costs
+from sgdni.training.workers.ranks import world
 
 
 def cores() -> int:
@@ -21,6 +22,28 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def default_cuts(method: str, settings: Settings, data: Dataset) -> Settings:
+    """Return the settings with cuts for workers, unless they say where, or need none.
+
+    As many modules as the machine has cores, or MPI has ranks.
+
+    Raises
+    ------
+    ImportError
+        Where engine mpi cannot run.
+    """
+    if settings.engine == "sequential" or settings.cuts is not None:
+        return settings
+    if settings.engine != "mpi":
+        return balance(method, settings, data)
+    ranks = world()
+    if not 1 < ranks.size <= len(settings.hidden) + 1:
+        return settings  # whoever builds the schedule says how many ranks it needs
+    # Costs differ from one measurement to the next, and all ranks need the same cuts.
+    cuts = balance(method, settings, data, ranks.size).cuts if ranks.rank == 0 else None
+    return replace(settings, cuts=ranks.bcast(cuts))
 
 
 def balance(method: str, settings: Settings, data: Dataset, workers: int | None = None

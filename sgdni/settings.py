@@ -17,7 +17,8 @@ class Settings:
     Parameters
     ----------
     hidden : widths of the hidden layers
-    cuts : hidden layers after which an interface stands, or None for all of them
+    cuts : hidden layers after which an interface stands, or None for all of them (see
+        cuts.py for cuts by measured cost)
     activation : "relu", "tanh" or "sigmoid"
     batch_norm : normalise before each nonlinearity
     optimizer, lr, momentum, weight_decay : of every module ("sgd" or "adam"; momentum for sgd)

@@ -104,3 +104,20 @@ def test_divergence_ends_with_a_line_and_keeps_the_history(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "epoch 1, step" in error and "diverged" in error
     assert json.loads(path.read_text())["history"] == []
+
+
+def test_cuts_by_measured_cost_are_said_and_kept(tmp_path, capsys):
+    path = tmp_path / "run.npz"
+    options = ["--engine", "threads", "--hidden", "9", "8", "--epochs", "1"]
+    assert main(["train", *options, "--checkpoint", str(path)]) == 0
+    assert "interfaces after hidden layers: " in capsys.readouterr().out
+    cuts = read_settings(path)["settings"]["cuts"]
+    assert cuts is not None and main(["train", "--resume", str(path), "--epochs", "2"]) == 0
+    assert main(["train", *options, "--cuts", "1"]) == 0
+    assert "interfaces" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [["--methods", "dni"], ["--engine", "threads"], ["--peers"]])
+def test_speed_has_contenders_of_its_own(option, capsys):
+    assert main(["benchmark", "--speed", *option]) == 2
+    assert f"leave out {option[0]}" in capsys.readouterr().err

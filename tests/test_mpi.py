@@ -98,13 +98,21 @@ def test_divergence_is_reported_once():
 
 
 @needs_mpi
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, 5])
 def test_a_wrong_number_of_ranks_names_the_right_one(ranks):
     done = mpiexec(ranks, *TRAIN)
     assert done.stderr.splitlines() == [
         f"sgdni: error: engine mpi: expected 4 ranks, one for each module, got {ranks}; start it "
         f"as: mpiexec -n 4 sgdni train --engine mpi ..."]
     assert (done.stdout, done.returncode) == ("", 2)
+
+
+@needs_mpi
+def test_cuts_follow_the_ranks():
+    done = mpiexec(2, *TRAIN, "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^interfaces after hidden layers: \d \(by measured cost", done.stdout, re.M)
+    assert "epoch   1" in done.stdout
 
 
 @needs_mpi

@@ -16,6 +16,7 @@ from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
 from sgdni.checks import check_count
 from sgdni.cli import options, speed
+from sgdni.cuts import default_cuts
 from sgdni.data import Dataset, load
 from sgdni.methods import METHODS, lookup
 
@@ -97,6 +98,7 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, target: float, epo
     if settings.engine == "mpi":
         raise ValueError("--engine: mpi is for sgdni train; the benchmark compares sequential, "
                          "threads or processes in one process")
+    settings = default_cuts("cdni-ls", settings, data)
     workers = 1
     if settings.engine != "sequential":
         workers = len(settings.interfaces) + 1

@@ -20,7 +20,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     """
     net = parser.add_argument_group("network")
     _add(net, "hidden", "widths of the hidden layers", type=int, nargs="+", metavar="N")
-    _add(net, "cuts", "hidden layers after which an interface stands (default: after each)",
+    _add(net, "cuts", "hidden layers after which an interface stands (default: after each; with "
+         "workers, as many as balance their measured costs)",
          type=int, nargs="+", metavar="I")
     _add(net, "activation", "relu, tanh or sigmoid")
     _add_switch(net, "batch_norm", "normalise before each nonlinearity (default: yes; synthetic "
