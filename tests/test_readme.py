@@ -8,16 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from sgdni.benchmark.speed.text import race_markdown, sweep_markdown
+from sgdni.benchmark.speed.verdict import verdict
 from sgdni.benchmark.table import markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("record", ["mnist", "mnist-5k", "asynchronous"])
+@pytest.mark.parametrize("record", ["mnist", "mnist-5k"])
 def test_tables_are_those_of_the_records(record):
     results = json.loads((ROOT / "benchmarks/records" / record / "results.json").read_text())
     assert markdown(results) in README
+
+
+def test_speed_is_that_of_the_record():
+    results = json.loads((ROOT / "benchmarks/records/speed/results.json").read_text())
+    assert race_markdown(results) in README
+    assert sweep_markdown(results, "base", "latency") in README
+    assert results["verdict"] == verdict(results)  # by today's words
+    for line in results["verdict"]:
+        assert f"- {line}\n" in README
 
 
 def test_every_lesson_is_in_the_table():

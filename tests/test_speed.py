@@ -49,6 +49,10 @@ def test_everything_is_there_and_goes_through_json(results):
     assert results["verdict"] and all(line.endswith(".") for line in results["verdict"])
 
 
+def test_limit_is_that_of_trainings_side_by_side(results):
+    assert 0 < results["parallel_limit"] < 3  # two cores, and some noise of tiny networks
+
+
 def test_sweep_predicts_where_every_worker_has_a_core(results):
     for point in results["sweep"]:
         for row in point["rows"]:
@@ -124,7 +128,7 @@ def made_up(dni, split, target_ratio, learnt):
                 "vs_model_parallel": {"images_per_second": ips / split,
                                       "seconds_to_target": target_ratio}}
     return {
-        "target": 0.97,
+        "target": 0.97, "machine": {"cores": 2}, "parallel_limit": 1.7,
         "race": [row(BACKPROP, 1000), row("backprop, 2 BLAS threads", 1010, blas=2),
                  row(DNI, dni), row(f"{DNI}, 5 ms links", dni, 0.005)],
         "map": {"workers": [1, 2, 4], "latencies": [0.0, 0.005],
@@ -137,6 +141,7 @@ def made_up(dni, split, target_ratio, learnt):
 
 def test_verdict_says_what_the_figures_say():
     lines = " ".join(verdict(made_up(1500, 300, 1.2, 2.0)))
+    assert "together 1.70 times the images per second of one alone" in lines
     assert "1.50 times as fast as backprop on one core" in lines
     assert "reaches 97% 1.20 times sooner" in lines
     assert "5.00 times as fast as backprop split" in lines

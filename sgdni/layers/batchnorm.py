@@ -44,38 +44,36 @@ class BatchNorm(Layer):
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
         check_batch("BatchNorm input", x, self.n, self.dtype)
-        self._x_hat = x_hat = self.scratch("x_hat", x.shape, self.dtype)
-        y = self.scratch("y", x.shape, self.dtype)
+        self._centred = centred = self.scratch("centred", x.shape, self.dtype)
         if training:
             if len(x) < 2:
                 raise ValueError("BatchNorm: expected a training batch of at least 2, got 1")
-            mean = x.mean(axis=0)
-            np.subtract(x, mean, out=x_hat)
-            np.multiply(x_hat, x_hat, out=y)
-            variance = y.mean(axis=0)
+            mean = _column_sums(x) / len(x)
+            np.subtract(x, mean, out=centred)
+            variance = _column_dots(centred, centred) / len(x)
             self._track("mean", mean)
             self._track("variance", variance * (len(x) / (len(x) - 1)))
         else:
-            np.subtract(x, self.buffers["mean"], out=x_hat)
+            np.subtract(x, self.buffers["mean"], out=centred)
             variance = self.buffers["variance"]
         self._inverse_std = 1 / np.sqrt(variance + self.dtype.type(self.eps))
-        x_hat *= self._inverse_std
         self._trained_on = training
-        np.multiply(x_hat, self.params["gamma"], out=y)
+        # x_hat = centred / std is never formed: its factor goes with gamma, one pass less.
+        y = np.multiply(centred, self.params["gamma"] * self._inverse_std,
+                        out=self.scratch("y", x.shape, self.dtype))
         y += self.params["beta"]
         return y
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        check_same_shape("BatchNorm cotangent", dy, self._x_hat.shape)
+        check_same_shape("BatchNorm cotangent", dy, self._centred.shape)
         if not self._trained_on:
             raise ValueError("BatchNorm: backward needs a forward pass with training=True")
-        dx = self.scratch("dx", dy.shape, self.dtype)
         d_gamma, d_beta = self.grads["gamma"], self.grads["beta"]
-        np.sum(dy, axis=0, out=d_beta)
-        np.multiply(dy, self._x_hat, out=dx)
-        np.sum(dx, axis=0, out=d_gamma)
+        d_beta[...] = _column_sums(dy)
+        np.multiply(_column_dots(dy, self._centred), self._inverse_std, out=d_gamma)
         # dx = gamma / std * (dy - mean(dy) - x_hat mean(dy x_hat)), means over the batch
-        np.multiply(self._x_hat, d_gamma / len(dy), out=dx)
+        dx = np.multiply(self._centred, self._inverse_std * d_gamma / len(dy),
+                         out=self.scratch("dx", dy.shape, self.dtype))
         dx += d_beta / len(dy)
         np.subtract(dy, dx, out=dx)
         dx *= self.params["gamma"] * self._inverse_std
@@ -84,3 +82,13 @@ class BatchNorm(Layer):
     def _track(self, name: str, value: np.ndarray) -> None:
         running = self.buffers[name]
         running += self.momentum * (value - running)
+
+
+def _column_sums(a: np.ndarray) -> np.ndarray:
+    """Return a.sum(axis=0), by a matrix product: a few times faster."""
+    return np.ones(len(a), a.dtype) @ a
+
+
+def _column_dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return (a * b).sum(axis=0) without an array for the products."""
+    return np.einsum("ij,ij->j", a, b)

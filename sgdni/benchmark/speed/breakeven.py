@@ -44,7 +44,7 @@ def chart(base: Settings, data: Dataset, every: Sequence[Way], *, cores: int, tu
     measured : the same at two workers, where there are two cores.
     learning : by workers, steps to the target of DNI over those of backprop.
     """
-    costs = Costs(layered(base, 4), data, np.random.default_rng(base.seed), 2 * steps)
+    costs = Costs(layered(base, 4), data, np.random.default_rng(base.seed), steps)
     modules, links = costs.modules(None), costs.links("processes", 0.0)
     waits = costs.links("processes", 0.005)  # waking from a timer costs more than from a signal
     predicted: dict[str, list[list[float]]] = {name: [] for name in (*RIVALS, "best")}

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sgdni.benchmark.compare import Recipe, compare
+from sgdni.benchmark.compare import Recipe, Runs, compare
 from sgdni.benchmark.speed.contenders import BACKPROP, SPLIT, Way, with_links
 from sgdni.data import Dataset
 from sgdni.settings import Settings
@@ -68,9 +68,12 @@ class Racer:
 
 
 def race(every: Sequence[Way], data: Dataset, settings: Settings, *, latency: float, epochs: int,
-         repeats: int, target: float, on_turn: Callable[[str], None] = lambda name: None
-         ) -> list[dict]:
+         repeats: int, target: float, on_turn: Callable[[str], None] = lambda name: None,
+         on_repeat: Callable[[list[dict]], None] = lambda rows: None) -> list[dict]:
     """Train all ways, and those with workers once more over links with a latency, in turns.
+
+    `on_turn` is called before each epoch of each, `on_repeat` with the rows so far after each
+    repeat.
 
     Returns
     -------
@@ -79,8 +82,8 @@ def race(every: Sequence[Way], data: Dataset, settings: Settings, *, latency: fl
         repeat; None where most repeats did not reach the target.
     """
     entries = {way.name: (way, 0.0) for way in every}
-    entries |= {f"{way.name}, {1e3 * latency:g} ms links": (way, latency)
-                for way in with_links(every)}
+    links = f", {1e3 * latency:g} ms links"
+    entries |= {f"{way.name}{links}": (way, latency) for way in with_links(every)}
     racers: dict[str, list[Racer]] = {name: [] for name in entries}
 
     def recipe(name: str, way: Way, latency: float) -> Recipe:
@@ -91,19 +94,23 @@ def race(every: Sequence[Way], data: Dataset, settings: Settings, *, latency: fl
         return Recipe(build, way.workers(settings), way.blas_threads)
 
     recipes = {name: recipe(name, *entry) for name, entry in entries.items()}
-    runs = compare(recipes, data, settings, epochs=epochs, repeats=repeats, on_turn=on_turn)
-    rows = []
-    for name, (way, seconds) in entries.items():
-        split = SPLIT if not seconds else f"{SPLIT}, {1e3 * latency:g} ms links"
-        rows.append({
-            "name": name, "method": way.method, "engine": way.engine, "latency": seconds,
-            "workers": way.workers(settings), "blas_threads": way.blas_threads,
-            "failure": runs[name].failure,
-            **_figures(racers[name], settings.batch_size, epochs),
-            "vs_backprop": _ratios(racers[BACKPROP], racers[name]),
-            "vs_model_parallel": _ratios(racers[split], racers[name]),
-        })
-    return rows
+
+    def rows(runs: dict[str, Runs]) -> list[dict]:
+        return [
+            {
+                "name": name, "method": way.method, "engine": way.engine, "latency": seconds,
+                "workers": way.workers(settings), "blas_threads": way.blas_threads,
+                "failure": runs[name].failure,
+                **_figures(racers[name], settings.batch_size, epochs),
+                "vs_backprop": _ratios(racers[BACKPROP], racers[name]),
+                "vs_model_parallel": _ratios(
+                    racers[SPLIT if not seconds else f"{SPLIT}{links}"], racers[name]),
+            }
+            for name, (way, seconds) in entries.items()
+        ]
+
+    return rows(compare(recipes, data, settings, epochs=epochs, repeats=repeats, on_turn=on_turn,
+                        on_repeat=lambda runs: on_repeat(rows(runs))))
 
 
 def _figures(racers: list[Racer], batch_size: int, epochs: int) -> dict:

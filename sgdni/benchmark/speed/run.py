@@ -7,15 +7,18 @@ from collections.abc import Callable
 from sgdni.benchmark.machine import describe
 from sgdni.benchmark.speed.breakeven import LEARNT, MEASURED, WORKERS, chart
 from sgdni.benchmark.speed.contenders import ways
+from sgdni.benchmark.speed.limit import parallel_limit
 from sgdni.benchmark.speed.race import race
 from sgdni.benchmark.speed.sweep import measure, points
 from sgdni.benchmark.speed.verdict import verdict
 from sgdni.data import Dataset
 from sgdni.settings import Settings
 
+SWEEP_TURNS = 3
+
 
 def compare_speed(data: Dataset, settings: Settings, *, cores: int, latency: float, epochs: int,
-                  repeats: int, target: float, steps: int = 60,
+                  repeats: int, target: float, steps: int = 200,
                   on_turn: Callable[[str], None] = lambda name: None,
                   on_part: Callable[[dict], None] = lambda results: None) -> dict:
     """Measure everything and return the JSON-ready results.
@@ -25,11 +28,11 @@ def compare_speed(data: Dataset, settings: Settings, *, cores: int, latency: flo
     data, settings : what is trained; settings with the cuts to use
     cores : of this machine
     latency : seconds, of the links in the race
-    epochs, repeats : of the race; the sweep takes as many turns as there are repeats
+    epochs, repeats : of the race; the sweep takes fewer turns
     target : test accuracy whose time is compared
-    steps : minibatches of a turn in the sweep
+    steps : minibatches of a turn in the sweep; the first hundred after a fork are slower
     on_turn : called with a name for each piece of work, `turns` of them in all
-    on_part : called with the results so far after each part
+    on_part : called with the results so far after each repeat of the race and after each part
     """
     every = ways(cores)
     results = {
@@ -39,15 +42,18 @@ def compare_speed(data: Dataset, settings: Settings, *, cores: int, latency: flo
         "latency": latency,
     }
     results["race"] = race(every, data, settings, latency=latency, epochs=epochs, repeats=repeats,
-                           target=target, on_turn=on_turn)
-    on_part(results)
+                           target=target, on_turn=on_turn,
+                           on_repeat=lambda rows: on_part({**results, "race": rows}))
     results["sweep"] = [
-        measure(point, every, data, cores=cores, turns=repeats, steps=steps,
+        measure(point, every, data, cores=cores, turns=min(repeats, SWEEP_TURNS), steps=steps,
                 on_turn=lambda: on_turn("sweep"))
         for point in points(settings, data, cores)
     ]
     on_part(results)
-    results["map"] = chart(settings, data, every, cores=cores, turns=repeats, steps=steps,
+    results["parallel_limit"] = parallel_limit(every[0], settings, data, cores=cores,
+                                               turns=repeats, steps=steps)
+    results["map"] = chart(settings, data, every, cores=cores,
+                           turns=min(repeats, SWEEP_TURNS), steps=steps,
                            epochs=min(epochs, 3), repeats=min(repeats, 3), target=target,
                            on_turn=on_turn)
     results["verdict"] = verdict(results)
@@ -60,9 +66,9 @@ def turns(data: Dataset, settings: Settings, *, cores: int, epochs: int, repeats
     every = ways(cores)
     linked = sum(way.engine == "processes" for way in every)
     raced = (len(every) + linked) * epochs * repeats
-    swept = len(points(settings, data, cores)) * repeats * len(every)
+    swept = len(points(settings, data, cores)) * min(repeats, SWEEP_TURNS) * len(every)
     learnt = len(LEARNT) * 2 * min(epochs, 3) * min(repeats, 3)
-    measured = len(MEASURED) * repeats * 3 if cores > 1 else 0
+    measured = len(MEASURED) * min(repeats, SWEEP_TURNS) * 3 if cores > 1 else 0
     return raced + swept + len(WORKERS) + measured + learnt
 
 

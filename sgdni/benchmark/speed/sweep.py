@@ -21,6 +21,7 @@ from sgdni.timeline import SCHEDULES, Links, ModuleCost, measure_costs, measure_
 from sgdni.training import Recorder
 from sgdni.training.batches import minibatches
 
+COST_REPEATS = 60  # of every operation, for the mean
 PLAYED_STEPS = 200  # of the timeline; enough for the start not to matter
 
 
@@ -63,7 +64,8 @@ def measure(point: Point, every: Sequence[Way], data: Dataset, *, cores: int, tu
     trainers = {way: way.trainer(settings, data) for way in every}
     found: dict[Way, list[dict]] = {way: [] for way in every}
     for turn in range(turns):
-        costs = Costs(settings, data, np.random.default_rng((settings.seed, turn)), steps)
+        costs = Costs(settings, data, np.random.default_rng((settings.seed, turn)),
+                      min(steps, COST_REPEATS))
         for way, trainer in trainers.items():
             recorder = Recorder(trainer.schedule.network.modules)
             trainer.schedule.recorder = recorder

@@ -12,7 +12,7 @@ def verdict(results: dict) -> list[str]:
     """Return sentences, from the machine at hand to what the timeline predicts beyond it."""
     rows = {row["name"]: row for row in results["race"]}
     target = f"{100 * results['target']:g}%"
-    lines = [_here(rows, target)]
+    lines = [_limit(results), _here(rows, target)]
     lines += [_over_links(row, target) for name, row in rows.items()
               if row["latency"] and name.startswith(DNI)]
     lines.append(_learning(results["map"], target))
@@ -29,6 +29,13 @@ def faster(ratio: float | None) -> str:
     if abs(ratio - 1) <= TIE:
         return f"as fast ({ratio:.2f})"
     return f"{ratio:.1f} times as fast" if ratio >= 10 else f"{ratio:.2f} times as fast"
+
+
+def _limit(results: dict) -> str:
+    cores, limit = results["machine"]["cores"], results["parallel_limit"]
+    return (f"{cores} trainings that share nothing but this machine make together {limit:.2f} "
+            f"times the images per second of one alone: no way of sharing one training out can "
+            f"gain more here.")
 
 
 def _here(rows: dict, target: str) -> str:
