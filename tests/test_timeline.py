@@ -14,10 +14,12 @@ from sgdni.timeline import (
     Links,
     ModuleCost,
     even_split,
+    idle_shares,
     measure_costs,
     measure_link,
     step_seconds,
 )
+from sgdni.timeline.balance import merged
 from sgdni.timeline.gantt import draw
 
 TWO = [ModuleCost(1.0, 2.0, 0.0, 0.25, 0.5), ModuleCost(1.0, 1.5, 0.5)]
@@ -86,6 +88,30 @@ def test_even_split_keeps_the_total():
         assert sum(c.forward for c in costs) == pytest.approx(8)
         assert sum(c.learn for c in costs) == pytest.approx(16)
         assert costs[0].target == 0 and costs[-1].predict == 0
+
+
+def test_merged_layers_keep_one_target_and_one_model():
+    layers = [ModuleCost(1, 10, 0, 7, 8), ModuleCost(2, 20, 100, 7, 8),
+              ModuleCost(3, 30, 200, 7, 8), ModuleCost(4, 40, 400)]
+    assert merged(layers, (1, 2, 3)) == layers
+    assert merged(layers, (1,)) == [layers[0], ModuleCost(9, 90 + 600, 100)]
+    assert merged(layers, ()) == [ModuleCost(10, 100 + 700, 0)]
+    for cuts in ((0,), (4,), (2, 2), (3, 1)):
+        with pytest.raises(ValueError, match="merged"):
+            merged(layers, cuts)
+
+
+def test_idle_shares_by_hand():
+    def idle(name, **options):
+        return idle_shares(SCHEDULES[name](TWO, 40, **options), 40)
+
+    assert idle("locked backprop") == pytest.approx([0])
+    assert idle("model-parallel backprop") == pytest.approx([3 / 6, 3 / 6])
+    assert idle("model-parallel backprop", latency=3) == pytest.approx([9 / 12, 9 / 12])
+    # the lower worker has 3.75 to do for each minibatch, the upper one 3
+    assert idle("decoupled") == pytest.approx([0, 0.75 / 3.75])
+    # without the forward lock each keeps its own pace
+    assert idle("fully unlocked") == pytest.approx([0, 0])
 
 
 @pytest.mark.parametrize("workers, together", [

@@ -8,7 +8,7 @@ from sgdni.timeline.costs import (
     measure_costs,
     measure_link,
 )
-from sgdni.timeline.schedules import SCHEDULES, step_seconds
+from sgdni.timeline.schedules import SCHEDULES, idle_shares, step_seconds
 
-__all__ = ["SCHEDULES", "LinkCost", "Links", "ModuleCost", "even_split", "measure_costs",
-           "measure_link", "step_seconds"]
+__all__ = ["SCHEDULES", "LinkCost", "Links", "ModuleCost", "even_split", "idle_shares",
+           "measure_costs", "measure_link", "step_seconds"]

@@ -50,6 +50,7 @@ def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = N
         axes.set_title(name, loc="left", fontsize=10)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(left=False)
+        axes.grid(visible=False, axis="y")
     panels[-1].set(xlabel="time (ms); numbers are minibatches", xlim=(0, 1e3 * until))
     drawn = {interval.kind for intervals in schedules.values() for interval in intervals}
     handles = [Patch(color=c, label=label) for kind, (c, label) in KINDS.items() if kind in drawn]

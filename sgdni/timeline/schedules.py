@@ -139,3 +139,15 @@ def step_seconds(intervals: Sequence[Interval], steps: int) -> float:
             ends[interval.step] = max(ends[interval.step], interval.end)
     half = steps // 2
     return (ends[-1] - ends[half - 1]) / (steps - half)
+
+
+def idle_shares(intervals: Sequence[Interval], steps: int) -> list[float]:
+    """Return, by worker, the share of its time that it waits, once the pipeline is full."""
+    half, shares = steps // 2, []
+    for worker in range(1 + max(i.worker for i in intervals)):
+        mine = [i for i in intervals if i.worker == worker and i.step < steps]
+        start = max((i.end for i in mine if i.step < half), default=0.0)
+        late = [i for i in mine if i.step >= half]
+        busy = sum(i.end - i.start for i in late)
+        shares.append(1 - busy / (max(i.end for i in late) - start))
+    return shares
