@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib
+import matplotlib.pyplot as plt
 from cycler import cycler
 
 from sgdni.colours import OTHERS
@@ -22,3 +23,6 @@ def style() -> None:
         "axes.grid": True, "grid.color": "0.92", "axes.axisbelow": True,
         "axes.prop_cycle": cycler(color=OTHERS),
     })
+    # A notebook shows figures once a backend is there, which otherwise the first plt.subplots()
+    # brings: too late for a Figure made without pyplot, as by sgdni.timeline.gantt.
+    plt.switch_backend(plt.get_backend())

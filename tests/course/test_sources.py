@@ -73,6 +73,16 @@ def test_outputs_are_clean(path):
 
 
 @pytest.mark.parametrize("name", LESSONS)
+def test_every_figure_is_there_as_a_picture(name):
+    """One made without pyplot is shown as its name alone while no backend is loaded."""
+    cells = committed(make.HERE / f"{name}.ipynb").cells
+    data = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    figures = [d for d in data if d.get("text/plain", "").startswith("<Figure")]
+    assert figures
+    assert all("image/png" in d for d in figures)
+
+
+@pytest.mark.parametrize("name", LESSONS)
 def test_lesson_was_run_in_order(name):
     cells = [c for c in committed(make.HERE / f"{name}.ipynb").cells if c.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
