@@ -429,7 +429,7 @@ stated("done with forward after 1 ms and gets its $\\delta$ after 7",
 # - Replace ReLU by $\tanh$, whose derivative is $1 - h_1^2$. Which two lines change?
 # - Do the [exercises](exercises/01_backprop_by_hand.ipynb): a dense layer, ReLU, the error at the
 #   top, and batch normalisation.
-# - Next lesson: who waits for whom, drawn.
+# - Next lesson: [who waits for whom, drawn](02_the_locks.ipynb).
 #
 # ## Sources
 #
