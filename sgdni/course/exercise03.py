@@ -110,11 +110,15 @@ def check_ridge_fit(ridge_fit: Callable) -> None:
 
     try:
         W, = ask(ridge_fit, F, delta, ridge)
+        fits = np.shape(W) == model.W.shape
         # Rounding may hide that S is singular, and then W is one solution of many.
-        without = np.shape(W) == model.W.shape and (
-            np.max(np.abs(W)) > 1e6 or np.allclose(S @ W, T, rtol=1e-6, atol=1e-6))
+        without = fits and (np.max(np.abs(W)) > 1e6 or np.allclose(S @ W, T, atol=1e-6))
     except np.linalg.LinAlgError:
-        without = True
+        fits, without = False, True
+    # Singled out first: where the entries of W add up to zero, this ridge does nothing.
+    assert not (fits and np.allclose(W, solved(ridge * np.trace(S) / m * np.ones((m, m))))), (
+        "your W has the ridge in every entry of S: it belongs on the diagonal alone, times np.eye"
+    )
     assert not without, (
         "your W has no ridge: one-hot labels and the constant 1 are collinear, so S is singular "
         "until you add it to the diagonal"
@@ -126,8 +130,6 @@ def check_ridge_fit(ridge_fit: Callable) -> None:
         "features": solved(ridge * np.trace(S) * np.eye(m)),
         "divides the trace by B: the mean of the diagonal is over features":
             solved(ridge * np.trace(S) / B * np.eye(m)),
-        "has the ridge in every entry of S: it belongs on the diagonal alone, times np.eye":
-            solved(ridge * np.trace(S) / m * np.ones((m, m))),
         "has the mean over all of S where that of its diagonal belongs":
             solved(ridge * S.mean() * np.eye(m)),
     })
