@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +28,8 @@ NOT_HERE = ("methods", "peers", "blas_threads", "engine", "deterministic", "dept
 def run(args: argparse.Namespace, data: Dataset, target: float, *, epochs: int, repeats: int
         ) -> None:
     """Compare speeds as the parsed arguments ask for."""
+    if sys.platform != "linux":
+        raise ValueError("--speed: compares modules in forked processes, which need Linux")
     given = options.given_settings(args)
     latency = given.pop("latency", LATENCY)
     check_range("--latency", latency, 0, 1, open_low=True)

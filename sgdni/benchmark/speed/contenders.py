@@ -44,14 +44,14 @@ class Way:
 
 def ways(cores: int) -> list[Way]:
     """Return all of them: DNI, and backpropagation in each form that could rival it."""
-    every = [
-        Way(BACKPROP, "backprop", "sequential", "locked backprop"),
-        Way(f"backprop, {cores} BLAS threads", "backprop", "sequential", "locked backprop", cores),
+    one = Way(BACKPROP, "backprop", "sequential", "locked backprop")
+    all_cores = replace(one, name=f"backprop, {cores} BLAS threads", blas_threads=cores)
+    return [
+        one, *([all_cores] if cores > 1 else []),
         Way(SPLIT, "backprop", "processes", "model-parallel backprop"),
         Way(THREADS, "cdni-ls", "threads", "decoupled"),
         Way(DNI, "cdni-ls", "processes", "decoupled"),
     ]
-    return [way for way in every if way.blas_threads == 1 or cores > 1]
 
 
 def with_links(every: Sequence[Way]) -> list[Way]:
