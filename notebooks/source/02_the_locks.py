@@ -491,7 +491,7 @@ stated("With $k = 4$ the 5 ms change little", (k4[5] > 0.7 * k4[0]).all())
 #   do the workers take from each other on your machine?
 # - Do the [exercises](exercises/02_the_locks.ipynb): both formulas, the depth of a queue, and
 #   where to cut.
-# - Next lesson: the synthetic gradient itself.
+# - Next lesson: [the synthetic gradient itself](03_a_synthetic_gradient.ipynb).
 #
 # ## Sources
 #

@@ -672,7 +672,7 @@ quoted("85.6%", NO.test_accuracy, within=0.03)
 #   last figure?
 # - Do the [exercises](exercises/03_a_synthetic_gradient.ipynb): error, cosine and the best
 #   length; one step of $M$; the ridge solution; a bootstrapped target.
-# - Next lesson: decoupled training.
+# - Next lesson: [decoupled training](04_decoupled_training.ipynb).
 #
 # ## Sources
 #
