@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sgdni.benchmark.speed.text import race_markdown, sweep_markdown
+from sgdni.benchmark.speed.text import document, race_markdown, sweep_markdown
 from sgdni.benchmark.speed.verdict import verdict
 from sgdni.benchmark.table import markdown
 
@@ -27,6 +27,8 @@ def test_speed_is_that_of_the_record():
     assert race_markdown(results) in README
     assert sweep_markdown(results, "base", "latency") in README
     assert results["verdict"] == verdict(results)  # by today's words
+    report = ROOT / "benchmarks/records/speed/README.md"
+    assert report.read_text(encoding="utf-8") == document(results)
     for line in results["verdict"]:
         assert f"- {line}\n" in README
 

@@ -74,6 +74,11 @@ def test_tables_and_pictures(results, tmp_path):
     assert text.render(results).count("\n") > 20
     rows = text.sweep_markdown(results, "latency").splitlines()
     assert len(rows) == 2 + 5 and "latency 1 ms" in rows[-1]
+    report = text.document(results)
+    assert all(part in report for part in (rows[2], results["verdict"][0], "(break_even.png)"))
+    ratios = [row["predicted_over_measured"] for p in results["sweep"] for row in p["rows"]]
+    known = [r for r in ratios if r is not None]
+    assert f"at {sum(0.85 <= r <= 1.15 for r in known)} of {len(known)} points" in report
     assert text.race_markdown(results).count("\n") == 1 + len(results["race"])
     paths = pictures.draw_all(results, tmp_path)
     assert [p.name for p in paths] == ["race.png", "sweep.png", "predicted.png", "break_even.png"]
@@ -143,8 +148,8 @@ def made_up(dni, split, target_ratio, learnt):
         "map": {"workers": [1, 2, 4], "latencies": [0.0, 0.005],
                 "predicted": {"model-parallel backprop": [[1, 1], [1, 4], [3.5, 9]],
                               "best": [[1, 1], [1, 1.2], [1.4, 2.9]]},
-                "learning": [{"workers": 2, "steps_ratio": learnt},
-                             {"workers": 4, "steps_ratio": None}]},
+                "learning": [{"workers": 2, "steps_ratio": learnt, "epochs": 3},
+                             {"workers": 4, "steps_ratio": None, "epochs": 3}]},
     }
 
 
@@ -157,7 +162,8 @@ def test_verdict_says_what_the_figures_say():
     assert "over 3-fold against backprop split over the same workers and links with 2 workers " \
            "from 5 ms on; 4 workers at any latency" in lines
     # twice the steps make 4 into 2; four workers never get there
-    assert "over 3-fold nowhere on the map; with 4 workers most runs of DNI did not" in lines
+    assert "over 3-fold nowhere on the map; with 4 workers most runs of DNI did not get there " \
+           "in 3 epochs" in lines
     assert "one worker without links among them, over 3-fold in images per second nowhere" in lines
     lines = " ".join(verdict(made_up(400, 300, 0.5, 1.0)))
     assert "0.40 times as fast as backprop on one core" in lines

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from sgdni.benchmark.results import write
 from sgdni.benchmark.speed import pictures
 from sgdni.benchmark.speed.run import compare_speed, turns
-from sgdni.benchmark.speed.text import render
+from sgdni.benchmark.speed.text import document, render
 from sgdni.checks import check_range
 from sgdni.cli import options
 from sgdni.cuts import balance, cores
@@ -58,6 +58,8 @@ def run(args: argparse.Namespace, data: Dataset, target: float, *, epochs: int, 
     finally:
         if not any(out.iterdir()):
             out.rmdir()
-    written = [out / "results.json", *pictures.draw_all(results, out)]
+    report = out / "README.md"  # where code is hosted, a folder shows this file
+    report.write_text(document(results), encoding="utf-8")
+    written = [out / "results.json", report, *pictures.draw_all(results, out)]
     print(render(results))
     print("\nWritten: " + "  ".join(str(path) for path in written))

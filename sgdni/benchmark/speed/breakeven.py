@@ -2,7 +2,8 @@
 
 One hidden layer for each worker, so the network grows with the workers. Throughput is predicted
 by the timeline from costs measured on this machine; the steps that learning takes more (or fewer)
-are measured, up to as many workers as `LEARNT`.
+are measured, up to as many workers as `LEARNT`, with modules that take turns. Over slow links
+targets are later than that, and learning may need more steps still.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def race(results: dict) -> Figure:
                           linestyle="--" if name.startswith("DNI") else "-",
                           label=name if i == 0 else None)
         axes.axhline(100 * results["target"], color="0.5", linewidth=0.8, linestyle=":")
-        axes.set(xscale="log", xlabel="seconds of training",
+        axes.set(xscale="log", xlabel="seconds of training", xlim=(_earliest(rows), None),
                  ylim=(100 * results["target"] - 4, 100 * results["target"] + 1.5),
                  title="no links" if not latency else f"{1e3 * latency:g} ms links between workers")
         _tidy(axes)
@@ -106,7 +106,7 @@ def predicted(results: dict) -> Figure:
 def break_even(results: dict) -> Figure:
     """How many times faster than two rivals, in throughput and in time to the target accuracy.
 
-    Cells are predictions; a ringed number in a cell was measured.
+    Cells are predictions; a framed number in a cell was measured.
     """
     chart = results["map"]
     learnt = {e["workers"]: e["steps_ratio"] for e in chart["learning"]}
@@ -121,7 +121,7 @@ def break_even(results: dict) -> Figure:
         for axes, values, what in ((panels[row, 0], speed, "images per second"),
                                    (panels[row, 1], speed / steps, f"time to {target}")):
             image = _cells(axes, values, chart)
-            _rings(axes, chart, "model-parallel backprop" if row == 0 else None,
+            _frames(axes, chart, "model-parallel backprop" if row == 0 else None,
                    1.0 if what.startswith("images") else learnt.get(2))
             axes.set_title(f"{what}, against {name}", fontsize=10)
     for axes in panels[1]:
@@ -130,19 +130,21 @@ def break_even(results: dict) -> Figure:
         axes.set_ylabel("latency of a link (ms)")
     bar = figure.colorbar(image, ax=panels, shrink=0.6, label="times faster", extend="both")
     bar.set_ticks([1 / 3, 1 / 2, 1, 2, 3, 10, 30], labels=["1/3", "1/2", "1", "2", "3", "10", "30"])
-    figure.suptitle("Where synthetic gradients pay: shaded cells are predicted from costs measured "
-                    "here, ringed numbers are measured", fontsize=11)
+    figure.suptitle("Where synthetic gradients pay: times faster than backprop. Shaded cells are "
+                    "predicted from the costs of\nsingle operations, with a core for each worker; "
+                    "framed numbers are measured, on two cores; ?: not measured", fontsize=11)
     return figure
 
 
 def _cells(axes: Axes, values: np.ndarray, chart: dict):
     # Violet where DNI loses and orange where it wins, white at a tie; grey where nothing is known.
+    unreached = f"not in\n{chart['learning'][0]['epochs']} epochs"
     shown = np.where(np.isfinite(values), np.maximum(values, 1e-3), np.nan)
     axes.set_facecolor("0.85")
     image = axes.imshow(shown, cmap="PuOr_r", norm=LogNorm(1 / 30, 30), origin="lower",
                         aspect="auto")
     for (i, j), value in np.ndenumerate(values):
-        text = "?" if np.isnan(value) else "never" if value == 0 else _spell(value)
+        text = "?" if np.isnan(value) else unreached if value == 0 else _spell(value)
         colour = "white" if value > 12 or value < 1 / 12 else "black"
         axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour,
                   fontweight="bold" if value > 3 else "normal")
@@ -155,7 +157,7 @@ def _spell(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
 
 
-def _rings(axes: Axes, chart: dict, rival: str | None, steps: float | None) -> None:
+def _frames(axes: Axes, chart: dict, rival: str | None, steps: float | None) -> None:
     """Mark what was measured; against the best of the two rivals measured if `rival` is None."""
     for point in chart["measured"]:
         if not steps or point["latency"] not in chart["latencies"]:
@@ -167,6 +169,11 @@ def _rings(axes: Axes, chart: dict, rival: str | None, steps: float | None) -> N
                   list(chart["latencies"]).index(point["latency"]) - 0.3,
                   _spell(value), fontsize=7, ha="center", va="center",
                   bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "black"})
+
+
+def _earliest(rows: Sequence[dict]) -> float:
+    """Return when the first of them was tested for the first time."""
+    return min(_curve(repeat)[0][0] for row in rows for repeat in row["repeats"])
 
 
 def _curve(repeat: dict) -> tuple[list[float], list[float]]:

@@ -18,6 +18,24 @@ def render(results: dict) -> str:
     ])
 
 
+def document(results: dict) -> str:
+    """Return everything as a Markdown document with its pictures beside it."""
+    predicted = [row["predicted_over_measured"] for point in results["sweep"]
+                 for row in point["rows"] if row["predicted_over_measured"] is not None]
+    within = sum(abs(ratio - 1) <= 0.15 for ratio in predicted)
+    return "\n\n".join([
+        "# Is it faster?", _title(results).replace("\n", "  \n"),
+        "\n".join(f"- {line}" for line in results["verdict"]),
+        "## Whole trainings", race_markdown(results), "![race](race.png)",
+        "## One thing changed at a time",
+        f"Predicted by the timeline from the costs of single operations and messages; within 15% "
+        f"of what was measured at {within} of {len(predicted)} points. Where there are more "
+        f"workers than cores nothing is predicted.",
+        sweep_markdown(results), "![sweep](sweep.png)", "![predicted](predicted.png)",
+        "## Beyond this machine", "![break-even map](break_even.png)",
+    ]) + "\n"
+
+
 def race_markdown(results: dict) -> str:
     """Return the table of whole trainings for a document."""
     return _markdown(RACE, race_cells(results))
