@@ -31,11 +31,15 @@ def default_cuts(method: str, settings: Settings, data: Dataset) -> Settings:
 
     Raises
     ------
+    ValueError
+        When runs have to repeat: then cuts have to be given.
     ImportError
         Where engine mpi cannot run.
     """
     if settings.engine == "sequential" or settings.cuts is not None:
         return settings
+    if settings.deterministic:
+        raise ValueError("deterministic: needs cuts; measured costs differ from run to run")
     if settings.engine != "mpi":
         return balance(method, settings, data)
     ranks = world()
@@ -57,7 +61,7 @@ def balance(method: str, settings: Settings, data: Dataset, workers: int | None 
     method : as in METHODS
     settings : with the hidden layers
     data : what will be trained on
-    workers : by default one for each core, at most one for each layer
+    workers : by default one for each core, at least two and at most one for each layer
 
     Raises
     ------
@@ -66,7 +70,7 @@ def balance(method: str, settings: Settings, data: Dataset, workers: int | None 
     """
     layers = len(settings.hidden) + 1
     if workers is None:
-        workers = min(cores(), layers)
+        workers = min(max(2, cores()), layers)
     check_count("workers", workers, 1, layers)
     size = min(settings.batch_size, len(data.x_train))
     x = scale_pixels(data.x_train[:size], np.dtype(settings.dtype))

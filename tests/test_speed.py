@@ -11,11 +11,15 @@ from helpers import TINY, blobs
 
 from sgdni.benchmark.speed import breakeven, pictures, race, run, sweep, text
 from sgdni.benchmark.speed.contenders import BACKPROP, DNI, SPLIT, ways
+from sgdni.benchmark.speed.limit import parallel_limit
 from sgdni.benchmark.speed.verdict import faster, verdict
+from sgdni.cli import main
+from sgdni.cli import speed as cli_speed
 from sgdni.cuts import balance
 from sgdni.methods import build_trainer
 from sgdni.timeline import LinkCost, Links, ModuleCost
 from sgdni.timeline.balance import balanced_cuts
+from sgdni.training import DivergenceError
 from sgdni.training.batches import minibatches
 from sgdni.training.evaluation import evaluate
 
@@ -35,7 +39,7 @@ def results():
                                   target=0.5, steps=8, on_turn=calls.append,
                                   on_part=lambda results: parts.append(sorted(results)))
         assert len(calls) == run.turns(data, BASE, cores=2, epochs=2, repeats=2)
-    assert "race" in parts[0] and len(parts) == 2 + 2 and parts[-1] == sorted(found)
+    assert "race" in parts[0] and len(parts) == 2 + 5 and parts[-1] == sorted(found)
     return found
 
 
@@ -48,9 +52,10 @@ def test_everything_is_there_and_goes_through_json(results):
         assert len(row["update_latency"]) == 2
         assert row["vs_backprop"]["images_per_second"] > 0
     by_name = {row["name"]: row for row in results["race"]}
-    assert by_name[BACKPROP]["vs_backprop"] == {"images_per_second": 1, "seconds_to_target": 1}
     split = by_name[f"{SPLIT}, 1 ms links"]
-    assert split["vs_model_parallel"] == {"images_per_second": 1, "seconds_to_target": 1}
+    for self in (by_name[BACKPROP]["vs_backprop"], split["vs_model_parallel"]):
+        assert self == {"images_per_second": 1, "seconds_to_target": 1, "reached": [2, 2],
+                        "repeats": 2}
     # two links to wait for: the lowest module cannot be updated earlier
     assert split["update_latency"][0] > 0.002
     assert results["verdict"] and all(line.endswith(".") for line in results["verdict"])
@@ -100,10 +105,24 @@ def test_a_racer_notes_when_it_was_there_first():
     assert 0 < seconds <= racer.history[0].train_seconds + 0.01
 
 
-def test_ratios_count_what_was_never_reached():
-    assert race._ratio(2.0, 1.0) == 2
-    assert race._ratio(2.0, np.inf) == race._ratio(np.inf, np.inf) == 0
-    assert race._ratio(np.inf, 1.0) == np.inf
+def ran(*seconds):
+    return {"repeats": [{"reached": None if s is None else [s, 1, 0.97],
+                         "history": [{"train_seconds": 2.0}]} for s in seconds]}
+
+
+@pytest.mark.parametrize("ours, theirs, ratio, reached", [
+    ((1, 1, 1), (2, 3, 2), 2, [3, 3]),
+    ((None, 1, 1), (2, 3, 2), 2, [2, 3]),  # 0, 3, 2
+    ((None, 1), (2, 3), None, [1, 2]),  # as often never as sooner
+    ((1, 1, 1), (None, None, 2), None, [3, 1]),
+    ((None, None, 1), (None, 1, 1), None, [1, 2]),
+    ((None, 1, None), (None, 2, None), 2, [1, 1]),
+    ((None,), (None,), None, [0, 0]),
+])
+def test_ratios_count_what_was_never_reached(ours, theirs, ratio, reached):
+    found = race.times_faster(ran(*ours), ran(*theirs))
+    assert (found["seconds_to_target"], found["reached"]) == (ratio, reached)
+    assert found["images_per_second"] == 1
 
 
 EQUAL = [ModuleCost(1.0, 2.0, 0.0, 0.1, 0.2), *[ModuleCost(1.0, 1.5, 0.5, 0.1, 0.2)] * 2,
@@ -112,7 +131,6 @@ EQUAL = [ModuleCost(1.0, 2.0, 0.0, 0.1, 0.2), *[ModuleCost(1.0, 1.5, 0.5, 0.1, 0
 
 def test_map_by_hand():
     free = (Links(), Links())
-    assert breakeven.compare_steps(EQUAL[:1], 5.0, 1, free)["best"] == 1
     two = [EQUAL[0], EQUAL[3]]
     ratios = breakeven.compare_steps(two, 10.0, 1, free)
     busiest = 1 + 2 + 0.1 + 0.2
@@ -123,58 +141,132 @@ def test_map_by_hand():
     assert breakeven.compare_steps(two, 0.0, 1, slow)["locked backprop"] == pytest.approx(
         6 / (busiest + 1), rel=0.01)
     assert len(breakeven.stacked(EQUAL, 16)) == 16
-    assert breakeven.stacked(EQUAL, 1)[0].forward == pytest.approx(1)
 
 
 def test_learning_counts_steps_and_admits_failure():
     data = blobs(np.random.default_rng(0), n_train=320)
     options = {"epochs": 2, "repeats": 2}
     easy = breakeven.learning(BASE, data, target=0.5, **options)
-    assert easy["steps_ratio"] > 0 and None not in easy["steps_to_target"]["cdni-ls"]
-    assert breakeven.learning(BASE, data, target=1.0001, **options)["steps_ratio"] is None
+    assert [entry["lateness"] for entry in easy] == [late for late, _ in breakeven.LATENESS]
+    assert all(entry["steps_ratio"] > 0 and None not in entry["steps"] for entry in easy)
+    assert easy[0]["steps"] != easy[1]["steps"]  # lateness matters
+    hard = breakeven.learning(BASE, data, target=1.0001, **options)
+    assert all(entry["steps_ratio"] is None for entry in hard)
+
+
+def test_steps_ratio_is_known_where_it_was_measured():
+    chart = made_up(1500, 300, 1.2, 2.0)["map"]
+    assert breakeven.steps_ratio(chart, 1, 9.0) == 1
+    assert breakeven.steps_ratio(chart, 2, 0.0) == breakeven.steps_ratio(chart, 2, 0.005) == 2
+    assert breakeven.steps_ratio(chart, 4, 0.0) == np.inf
+    assert np.isnan(breakeven.steps_ratio(chart, 2, 0.006))
+    assert np.isnan(breakeven.steps_ratio(chart, 8, 0.0))
 
 
 def made_up(dni, split, target_ratio, learnt):
-    def row(name, ips, latency=0.0, blas=1):
-        return {"name": name, "workers": 2, "images_per_second": ips, "latency": latency,
-                "blas_threads": blas,
-                "vs_backprop": {"images_per_second": ips / 1000, "seconds_to_target": target_ratio},
-                "vs_model_parallel": {"images_per_second": ips / split,
-                                      "seconds_to_target": target_ratio}}
+    def row(name, ips, seconds, latency=0.0, blas=1):
+        return {"name": name, "workers": 2, "latency": latency, "blas_threads": blas, "repeats": [
+            {"reached": seconds and [seconds, 1, 0.97], "history": [{"train_seconds": 1e3 / ips}]}]}
+    seconds = 1 / target_ratio if target_ratio else None
     return {
         "target": 0.97, "machine": {"cores": 2}, "parallel_limit": 1.7,
-        "race": [row(BACKPROP, 1000), row("backprop, 2 BLAS threads", 1010, blas=2),
-                 row(DNI, dni), row(f"{DNI}, 5 ms links", dni, 0.005)],
+        "race": race.compared([
+            row(BACKPROP, 1000, 1.0), row("backprop, 2 BLAS threads", 1010, 2.0, blas=2),
+            row(SPLIT, 900, 1.0), row(DNI, dni, seconds),
+            row(f"{SPLIT}, 5 ms links", split, 4.0, 0.005),
+            row(f"{DNI}, 5 ms links", dni, seconds, 0.005),
+        ]),
         "map": {"workers": [1, 2, 4], "latencies": [0.0, 0.005],
                 "predicted": {"model-parallel backprop": [[1, 1], [1, 4], [3.5, 9]],
-                              "best": [[1, 1], [1, 1.2], [1.4, 2.9]]},
-                "learning": [{"workers": 2, "steps_ratio": learnt, "epochs": 3},
-                             {"workers": 4, "steps_ratio": None, "epochs": 3}]},
+                              "best": [[1, 1], [3.1, 1.2], [1.4, 2.9]]},
+                "learning": [{"workers": w, "lateness": 8, "latency": 0.005, "steps_ratio": ratio,
+                              "epochs": 3} for w, ratio in ((2, learnt), (4, None))]},
     }
 
 
 def test_verdict_says_what_the_figures_say():
-    lines = " ".join(verdict(made_up(1500, 300, 1.2, 2.0)))
+    lines = " ".join(verdict(made_up(1500, 300, 1.25, 2.0)))
     assert "together 1.70 times the images per second of one alone" in lines
     assert "1.50 times as fast as backprop on one core" in lines
-    assert "reaches 97% 1.20 times sooner" in lines
+    assert "reaches 97% 1.25 times sooner; against backprop whose products use all cores it is " \
+           "1.49 times as fast as that, and reaches 97% 2.50 times sooner" in lines
     assert "5.00 times as fast as backprop split" in lines
-    assert "over 3-fold against backprop split over the same workers and links with 2 workers " \
-           "from 5 ms on; 4 workers at any latency" in lines
+    assert "reaches 97% 5.00 times sooner; against backprop on one core, which needs no links, " \
+           "it reaches 97% 1.25 times sooner" in lines
+    assert "4 workers, 8 minibatches late: most runs not there in 3 epochs" in lines
+    assert "same workers and links from 5 ms on with 2 workers; at any latency with 4 work" in lines
     # twice the steps make 4 into 2; four workers never get there
-    assert "over 3-fold nowhere on the map; with 4 workers most runs of DNI did not get there " \
-           "in 3 epochs" in lines
-    assert "one worker without links among them, over 3-fold in images per second nowhere" in lines
+    assert "in time to 97% against the same nowhere on the map" in lines
+    # 3.1 without a latency and 1.2 with one is not over 3-fold from anywhere on
+    assert "in images per second nowhere on the map, and in time to 97% nowhere" in lines
     lines = " ".join(verdict(made_up(400, 300, 0.5, 1.0)))
     assert "0.40 times as fast as backprop on one core" in lines
     assert "takes 2.00 times as long to 97%" in lines
-    assert "over 3-fold with 2 workers from 5 ms on" in lines
-    assert "did not reach 97%" in " ".join(verdict(made_up(400, 300, 0, 1.0)))
+    assert "in time to 97% against the same from 5 ms on with 2 workers" in lines
+    assert "does not reach 97% in most runs" in " ".join(verdict(made_up(400, 300, 0, 1.0)))
+
+
+def test_breaking_off_is_said_and_drawn(results, tmp_path):
+    broken = json.loads(json.dumps(results))
+    for row in broken["race"]:
+        if row["name"].startswith(DNI):
+            row |= {"failure": "seed 0: diverged", "images_per_second": None,
+                    "update_latency": None, "test_accuracy": None, "seconds_to_target": None,
+                    "repeats": [{"curve": [], "reached": None, "history": []}] * 2}
+    broken["race"] = race.compared(broken["race"])
+    for point in broken["sweep"]:
+        point["rows"] = [row for row in point["rows"] if row["way"] != DNI]
+    broken["map"]["measured"][0]["locked backprop"] = None
+    assert "not comparable (it broke off)" in " ".join(verdict(broken))
+    assert "-" in text.render(broken) and text.document(broken)
+    assert len(pictures.draw_all(broken, tmp_path)) == 4
+
+
+def test_a_point_goes_on_without_those_who_break_down():
+    data = blobs(np.random.default_rng(0), n_train=320)
+    hot = replace(BASE, lr=1e9, batch_norm=False, engine="processes")
+    point = sweep.measure(sweep.Point("base", 0, hot), ways(2), data, cores=2, turns=1, steps=8)
+    assert point["rows"] == [] and set(point["failures"]) == {way.name for way in ways(2)}
+
+
+def test_an_error_beside_the_yardstick_ends_it():
+    data = blobs(np.random.default_rng(0), n_train=320)
+    hot = replace(BASE, lr=1e9, batch_norm=False)
+    with pytest.raises(DivergenceError):
+        parallel_limit(ways(2)[0], hot, data, cores=2, turns=1, steps=50)
+
+
+def test_finished_parts_are_kept(results, monkeypatch):
+    data = blobs(np.random.default_rng(0), n_train=320)
+    options = {"cores": 2, "latency": 0.001, "epochs": 2, "repeats": 2, "target": 0.5, "steps": 8}
+    earlier = json.loads(json.dumps(results))
+    assert run.compare_speed(data, BASE, earlier=earlier, **options) == earlier
+    earlier["finished"].remove("parallel_limit")
+    monkeypatch.setattr(run, "parallel_limit", lambda *args, **kwargs: 1.23)
+    again = run.compare_speed(data, BASE, earlier=earlier, **options)
+    assert again["parallel_limit"] == 1.23 and again["map"] == results["map"]
+    with pytest.raises(ValueError, match="made with other settings"):
+        run.compare_speed(data, replace(BASE, lr=0.01), earlier=earlier, **options)
+
+
+def test_on_the_command_line(results, monkeypatch, tmp_path, capsys):
+    given = {}
+
+    def measured(data, settings, **options):
+        given.update(options, settings=settings)
+        return results
+    monkeypatch.setattr(cli_speed, "compare_speed", measured)
+    options = ["--hidden", "9", "8", "--latency", "0.002", "--repeats", "1", "--out", str(tmp_path)]
+    assert main(["benchmark", "--speed", *options]) == 0
+    assert given["latency"] == 0.002 and given["repeats"] == 1
+    assert given["settings"].hidden == (9, 8) and given["settings"].cuts is not None
+    assert results["verdict"][0] in capsys.readouterr().out
+    assert (tmp_path / "README.md").exists() and (tmp_path / "break_even.png").exists()
 
 
 @pytest.mark.parametrize("ratio, words", [
-    (1.04, "as fast (1.04)"), (3.21, "3.21 times as fast"), (0.5, "0.50 times as fast"),
-    (123.0, "123.0 times as fast"), (None, "not comparable"),
+    (1.04, "about as fast (1.04) as"), (3.21, "3.21 times as fast as"),
+    (0.5, "0.50 times as fast as"), (None, "not comparable (it broke off) with"),
 ])
 def test_faster(ratio, words):
     assert faster(ratio) == words

@@ -13,7 +13,6 @@ from sgdni.timeline import (
     LinkCost,
     Links,
     ModuleCost,
-    even_split,
     idle_shares,
     measure_costs,
     measure_link,
@@ -78,16 +77,6 @@ def test_no_worker_does_two_things_at_once_and_all_work_is_done(name):
             for kind in ("forward", "backward")}
     assert busy["forward"] == pytest.approx(5 * 2)
     assert busy["backward"] == pytest.approx(5 * 4)
-
-
-def test_even_split_keeps_the_total():
-    total = ModuleCost(8.0, 16.0, 4.0, 0.25, 0.5)
-    for workers in (1, 2, 8):
-        costs = even_split(total, workers)
-        assert len(costs) == workers
-        assert sum(c.forward for c in costs) == pytest.approx(8)
-        assert sum(c.learn for c in costs) == pytest.approx(16)
-        assert costs[0].target == 0 and costs[-1].predict == 0
 
 
 def test_merged_layers_keep_one_target_and_one_model():

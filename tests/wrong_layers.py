@@ -196,7 +196,8 @@ class BatchNormPart(BatchNorm):
         if self.mean:
             dx -= dy.mean(axis=0)
         if self.x_hat:
-            dx -= self._x_hat * (dy * self._x_hat).mean(axis=0)
+            x_hat = self._centred * self._inverse_std
+            dx -= x_hat * (dy * x_hat).mean(axis=0)
         if self.gamma:
             dx *= self.params["gamma"]
         if self.inverse_std:

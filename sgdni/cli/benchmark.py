@@ -16,7 +16,6 @@ from sgdni.benchmark.results import summarise, write
 from sgdni.benchmark.table import render
 from sgdni.checks import check_count
 from sgdni.cli import options, speed
-from sgdni.cuts import default_cuts
 from sgdni.data import Dataset, load
 from sgdni.methods import METHODS, lookup
 
@@ -40,7 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help="compare speed instead: synthetic gradients against backprop on the "
                         "cores of this machine, with links of a latency between them, and the "
                         "break-even map (default settings: four hidden layers, 5 epochs, "
-                        "5 repeats; a quarter of an hour or more on the full MNIST)")
+                        "5 repeats; about half an hour on the full MNIST; broken off, "
+                        "it goes on with the same --out)")
     parser.add_argument("--methods", nargs="+", metavar="NAME",
                         help=f"contenders (default: all of {' '.join(METHODS)})")
     parser.add_argument("--peers", action="store_true",
@@ -98,7 +98,7 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, target: float, epo
     if settings.engine == "mpi":
         raise ValueError("--engine: mpi is for sgdni train; the benchmark compares sequential, "
                          "threads or processes in one process")
-    settings = default_cuts("cdni-ls", settings, data)
+    settings = options.cut(settings, "cdni-ls", data)
     workers = 1
     if settings.engine != "sequential":
         workers = len(settings.interfaces) + 1

@@ -7,6 +7,8 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
+from sgdni.cuts import default_cuts
+from sgdni.data import Dataset
 from sgdni.settings import Settings
 
 _DEFAULT = {field.name: field.default for field in fields(Settings)}
@@ -68,6 +70,15 @@ def given_settings(args: argparse.Namespace) -> dict:
 def settings(args: argparse.Namespace) -> Settings:
     """Return the Settings of a command line. Raises ValueError for values out of range."""
     return Settings(**given_settings(args))
+
+
+def cut(settings: Settings, method: str, data: Dataset) -> Settings:
+    """Return settings with cuts for workers, saying so where they were not given."""
+    with_cuts = default_cuts(method, settings, data)
+    if with_cuts != settings:
+        layers = ", ".join(map(str, with_cuts.cuts))
+        print(f"interfaces after hidden layers: {layers} (by measured cost; --cuts sets others)")
+    return with_cuts
 
 
 def check_writable(path: Path) -> None:

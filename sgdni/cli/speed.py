@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -19,7 +21,8 @@ from sgdni.cuts import balance, cores
 from sgdni.data import Dataset
 from sgdni.settings import Settings
 
-# Chosen on training images set aside: backprop and DNI both reach 97% soon with this rate.
+# Tried by hand on training images set aside: of the rates 0.01, 0.03, 0.05 and 0.1 both backprop
+# and DNI reach 97% with this one as soon as with any other.
 SETTINGS = {"hidden": (256, 256, 256, 256), "lr": 0.05, "ridge": 1e-2}
 EPOCHS, REPEATS, LATENCY = 5, 5, 0.005
 NOT_HERE = ("methods", "peers", "blas_threads", "engine", "deterministic", "depth")
@@ -34,14 +37,21 @@ def run(args: argparse.Namespace, data: Dataset, target: float, *, epochs: int, 
     latency = given.pop("latency", LATENCY)
     check_range("--latency", latency, 0, 1, open_low=True)
     settings = Settings(**{**SETTINGS, **given})
+    out = args.out or Path("results") / time.strftime("speed-%Y%m%d-%H%M%S")
+    out.mkdir(parents=True, exist_ok=True)
+    earlier = None
+    if (out / "results.json").exists():
+        earlier = json.loads((out / "results.json").read_text())
+        kept = ", ".join(earlier.get("finished", [])) or "nothing yet"
+        print(f"going on in {out}, finished: {kept}")
+        if settings.cuts is None:
+            settings = replace(settings, cuts=tuple(earlier["settings"]["cuts"]))
     if settings.cuts is None:
         workers = max(2, min(cores(), len(settings.hidden) + 1))
         settings = balance("cdni-ls", settings, data, workers)
         print(f"cuts after layer {', '.join(map(str, settings.cuts))}: balanced by measured cost")
     if cores() == 1:
         print("one core only: workers share it, so nothing can be faster in parallel here")
-    out = args.out or Path("results") / time.strftime("speed-%Y%m%d-%H%M%S")
-    out.mkdir(parents=True, exist_ok=True)
     work = {"cores": cores(), "epochs": epochs, "repeats": repeats}
     try:
         with tqdm(total=turns(data, settings, **work), unit="turn", disable=None,
@@ -54,7 +64,7 @@ def run(args: argparse.Namespace, data: Dataset, target: float, *, epochs: int, 
                 bar.write(f"so far in {write(results, out)}")
 
             results = compare_speed(data, settings, latency=latency, target=target,
-                                    on_turn=on_turn, on_part=on_part, **work)
+                                    earlier=earlier, on_turn=on_turn, on_part=on_part, **work)
     finally:
         if not any(out.iterdir()):
             out.rmdir()

@@ -12,8 +12,7 @@ from tqdm import tqdm
 from sgdni.blas import blas_threads
 from sgdni.checks import check_count
 from sgdni.cli import options
-from sgdni.cuts import default_cuts
-from sgdni.data import Dataset, load
+from sgdni.data import load
 from sgdni.methods import METHODS, build_trainer
 from sgdni.settings import Settings
 from sgdni.training import EpochRecord, StepResult, Trainer
@@ -78,7 +77,8 @@ def run(args: argparse.Namespace) -> None:
                          f"without mpiexec")
     data = load(job["data"])
     if not resume:
-        job["settings"] = _with_cuts(job["method"], options.settings(args), data).to_dict()
+        job["settings"] = options.cut(options.settings(args), job["method"],
+                                      data).to_dict()
     trainer = build_trainer(job["method"], Settings.from_dict(job["settings"]), data)
     if resume:
         restore(resume, trainer)
@@ -109,14 +109,6 @@ def _new_job(args: argparse.Namespace) -> dict:
     chosen = {name: getattr(args, name, default) for name, default in DEFAULTS.items()}
     check_count("--blas-threads", chosen["blas_threads"])
     return {**chosen, "settings": options.settings(args).to_dict()}
-
-
-def _with_cuts(method: str, settings: Settings, data: Dataset) -> Settings:
-    cut = default_cuts(method, settings, data)
-    if cut != settings:
-        layers = ", ".join(map(str, cut.cuts)) or "none"
-        print(f"interfaces after hidden layers: {layers} (by measured cost; --cuts sets others)")
-    return cut
 
 
 def _resumed_job(path: Path, args: argparse.Namespace) -> dict:

@@ -79,6 +79,11 @@ class BatchNorm(Layer):
         dx *= self.params["gamma"] * self._inverse_std
         return dx
 
+    @property
+    def x_hat(self) -> np.ndarray:
+        """The latest input, normalised: (B, n)."""
+        return self._centred * self._inverse_std
+
     def _track(self, name: str, value: np.ndarray) -> None:
         running = self.buffers[name]
         running += self.momentum * (value - running)

@@ -4,11 +4,10 @@ from sgdni.timeline.costs import (
     LinkCost,
     Links,
     ModuleCost,
-    even_split,
     measure_costs,
     measure_link,
 )
 from sgdni.timeline.schedules import SCHEDULES, idle_shares, step_seconds
 
-__all__ = ["SCHEDULES", "LinkCost", "Links", "ModuleCost", "even_split", "idle_shares",
+__all__ = ["SCHEDULES", "LinkCost", "Links", "ModuleCost", "idle_shares",
            "measure_costs", "measure_link", "step_seconds"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -60,29 +60,15 @@ class Links:
 FREE = Links()
 
 
-def even_split(total: ModuleCost, workers: int) -> list[ModuleCost]:
-    """Cut a network of given total cost into `workers` modules of equal cost.
-
-    `total` holds forward, learn and target of the whole network, and predict and fit of one SG
-    model, which an interface costs however thin the modules between are cut.
-    """
-    one = ModuleCost(total.forward / workers, total.learn / workers, total.target / workers,
-                     total.predict, total.fit)
-    top = replace(one, predict=0.0, fit=0.0)
-    bottom = replace(one, target=0.0)
-    if workers == 1:
-        return [replace(top, target=0.0)]
-    return [bottom, *([one] * (workers - 2)), top]
-
-
 def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]],
                   workers: str | None = None, *, together: bool = True, repeats: int = 60,
                   threads: int = 1) -> list[ModuleCost]:
-    """Time every module's operations on minibatches: means over `repeats`.
+    """Time every module's operations on minibatches.
 
-    Means, since some fits solve for new weights and most do not; without the first few, which
-    warm up, and the slowest twentieth, which others interrupted. Weights change while this runs:
-    measure on a network that you can spare.
+    Means over `repeats` without the first few, which warm up, and the slowest twentieth, which
+    others interrupted. The plain mean for fits, since some of them solve for new weights; for a
+    target the median of differences. Weights change while this runs: measure on a network that
+    you can spare.
 
     Parameters
     ----------
@@ -222,9 +208,13 @@ def _operations(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray
 
 def _cost(times: dict[str, np.ndarray]) -> ModuleCost:
     mean = {name: float(np.mean(_without_slowest(t[WARM_UP:]))) for name, t in times.items()}
-    target = mean["learn with target"] - mean["learn"] if "learn with target" in mean else 0.0
-    return ModuleCost(mean["forward"], mean["learn"], max(target, 0.0), mean.get("predict", 0.0),
-                      mean.get("fit", 0.0))
+    target, fit = 0.0, 0.0
+    if "learn with target" in times:
+        differences = times["learn with target"] - times["learn"]
+        target = max(0.0, float(np.median(differences[WARM_UP:])))
+    if "fit" in times:
+        fit = float(np.mean(times["fit"][WARM_UP:]))
+    return ModuleCost(mean["forward"], mean["learn"], target, mean.get("predict", 0.0), fit)
 
 
 def _without_slowest(t: np.ndarray) -> np.ndarray:

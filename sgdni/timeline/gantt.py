@@ -37,8 +37,8 @@ def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = N
                              height_ratios=[c + 0.8 for c in counts])[:, 0]
     for axes, (name, intervals), count in zip(panels, schedules.items(), counts, strict=True):
         for interval in intervals:
-            if interval.start >= until:
-                continue
+            if interval.start >= until or interval.kind not in KINDS:
+                continue  # a recorder's "queued" is no work
             start, width = 1e3 * interval.start, 1e3 * (interval.end - interval.start)
             axes.broken_barh([(start, width)], (interval.worker - 0.4, 0.8), edgecolor="white",
                              linewidth=0.4, facecolor=KINDS[interval.kind][0])

@@ -52,7 +52,8 @@ def pipelined(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
     """Backpropagation split over workers, each minibatch in micro-batches that follow each other.
 
     All micro-batches run forward, then all backward, and the weights change after the last (GPipe,
-    Huang et al. 2019). Taken at its best: an m-th of a minibatch costs an m-th of the time.
+    Huang et al. 2019). Taken at its best: an m-th of a minibatch costs an m-th of the time, and so
+    does its message.
     """
     workers, last = _Workers(len(costs)), len(costs) - 1
     up, down = ((link, latency + link.wake) for link in (links.up, links.down))
@@ -60,15 +61,15 @@ def pipelined(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
         at = [0.0] * micro_batches
         for i, cost in enumerate(costs):
             for m in range(micro_batches):
-                seconds = cost.forward / micro_batches + up[0].receive * (i > 0)
-                seconds += up[0].send * (i < last)
-                at[m] = workers.run(i, step, "forward", seconds, at[m])
+                seconds = cost.forward + up[0].receive * (i > 0) + up[0].send * (i < last)
+                at[m] = workers.run(i, step, "forward", seconds / micro_batches, at[m])
                 at[m] += up[1] * (i < last)  # the top worker has its delta at once
         for i in range(last, -1, -1):
             for m in reversed(range(micro_batches)):
-                seconds = (costs[i].learn + costs[i].target) / micro_batches
+                seconds = costs[i].learn + costs[i].target
                 seconds += down[0].receive * (i < last) + down[0].send * (i > 0)
-                at[m] = workers.run(i, step, "backward", seconds, at[m]) + down[1]
+                at[m] = workers.run(i, step, "backward", seconds / micro_batches, at[m])
+                at[m] += down[1]
     return workers.intervals
 
 
@@ -145,7 +146,8 @@ def idle_shares(intervals: Sequence[Interval], steps: int) -> list[float]:
     """Return, by worker, the share of its time that it waits, once the pipeline is full."""
     half, shares = steps // 2, []
     for worker in range(1 + max(i.worker for i in intervals)):
-        mine = [i for i in intervals if i.worker == worker and i.step < steps]
+        mine = [i for i in intervals
+                if i.worker == worker and i.step < steps and i.kind != "queued"]
         start = max((i.end for i in mine if i.step < half), default=0.0)
         late = [i for i in mine if i.step >= half]
         busy = sum(i.end - i.start for i in late)

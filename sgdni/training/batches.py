@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sgdni.data import scale_pixels
+from sgdni.data import Dataset, scale_pixels
 
 
 def minibatches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator,
@@ -28,3 +28,10 @@ def minibatches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Ge
             rows = order[start : start + batch_size]
             yield scale_pixels(x[rows], dtype, out=out), y[rows]
     return batches()
+
+
+def endless(data: Dataset, batch_size: int, rng: np.random.Generator,
+            dtype: np.dtype = np.float32) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield minibatches of the training set, one epoch after another."""
+    while True:
+        yield from minibatches(data.x_train, data.y_train, batch_size, rng, dtype)

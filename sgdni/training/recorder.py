@@ -41,16 +41,18 @@ class NoRecorder:
     def finished(self, worker: int) -> None:
         """Say that `worker` is done with a minibatch."""
 
-    def state_of(self, worker: int) -> list:
+    def state_of(self, worker: int) -> tuple:
         """Return what a worker in another process has to send back."""
-        return []
+        return ()
 
-    def take_state(self, worker: int, state: list) -> None:
+    def take_state(self, worker: int, state: tuple) -> None:
         """Take over what `state_of` returned in another process."""
 
 
 class Recorder(NoRecorder):
-    """Records one run after another; `begin` forgets the run before.
+    """Records one run after another; `begin` forgets the runs before.
+
+    Over MPI it records intervals only: ranks share no memory for snapshots.
 
     Parameters
     ----------
@@ -103,11 +105,11 @@ class Recorder(NoRecorder):
                 for name, array in self._live[worker].items():
                     self._copies[worker][name][k] = array
 
-    def state_of(self, worker: int) -> list:
-        return self._intervals[worker]
+    def state_of(self, worker: int) -> tuple:
+        return self._steps[worker], self._intervals[worker]
 
-    def take_state(self, worker: int, state: list) -> None:
-        self._intervals[worker] = state
+    def take_state(self, worker: int, state: tuple) -> None:
+        self._steps[worker], self._intervals[worker] = state
 
     @property
     def intervals(self) -> list[Interval]:

@@ -118,7 +118,7 @@ exercise01.check_batchnorm_backward(batchnorm_backward)
 class MyBatchNorm(BatchNorm):
     def backward(self, dy):
         dx, self.grads["gamma"], self.grads["beta"] = batchnorm_backward(
-            self._x_hat, self._inverse_std, self.params["gamma"], dy
+            self.x_hat, self._inverse_std, self.params["gamma"], dy
         )
         return dx
 

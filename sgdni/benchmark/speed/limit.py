@@ -1,7 +1,8 @@
-"""What more cores are worth at most: trainings side by side that share nothing but the machine.
+"""A yardstick for what more cores are worth: trainings side by side that share only the machine.
 
-No way to split one training over the cores can gain more than that. It is less than the number of
-cores where they share memory bandwidth, caches or power.
+They make less than cores times the images of one alone where cores share memory bandwidth, caches
+or power; whoever splits one training over the cores meets the same. (No strict bound: parts of a
+network need less cache than the whole.)
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sgdni.data import Dataset
 from sgdni.settings import Settings
 from sgdni.shared import shared_zeros
 from sgdni.training import Trainer
-from sgdni.training.batches import minibatches
+from sgdni.training.batches import endless
 from sgdni.training.workers import Processes
 
 
@@ -41,17 +42,16 @@ def _rates(trainers: list[Trainer], steps: int) -> np.ndarray:
 
     def work(i: int, emit) -> None:
         trainer = trainers[i]
-        while not (seconds > 0).all():  # on, until the slowest has its time
-            started = time.perf_counter()
-            done = 0
-            for batch in minibatches(trainer.data.x_train, trainer.data.y_train,
-                                     trainer.batch_size, trainer.rng, trainer.dtype):
-                trainer.schedule.step(*batch)
-                done += 1
-                if done == steps or team.stopping:
-                    break
-            if not seconds[i]:
-                seconds[i] = (time.perf_counter() - started) / done
+        # On, until the slowest has its time; the first half warms up.
+        for done, batch in enumerate(endless(trainer.data, trainer.batch_size, trainer.rng,
+                                             trainer.dtype), start=1):
+            if done == steps // 2 + 1:
+                started = time.perf_counter()
+            trainer.schedule.step(*batch)
+            if done == steps:
+                seconds[i] = (time.perf_counter() - started) / (steps - steps // 2)
+            if team.stopping or (seconds > 0).all():
+                return
 
     tasks = [partial(work, i) for i in range(len(trainers))]
     for _ in team.run(tasks, lambda i: None, lambda i, state: None):

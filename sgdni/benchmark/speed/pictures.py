@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from sgdni.benchmark.speed.breakeven import steps_ratio
 from sgdni.benchmark.speed.contenders import BACKPROP, DNI, SPLIT, THREADS
+from sgdni.benchmark.speed.sweep import times_faster
 from sgdni.benchmark.speed.text import label
 from sgdni.colours import BLUE, GREEN, PINK, SYNTHETIC, TRUE
 
@@ -61,12 +63,12 @@ def sweep(results: dict) -> Figure:
     points = results["sweep"]
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots()
-    names = [row["way"] for row in points[0]["rows"] if row["way"] != BACKPROP]
+    names = list(dict.fromkeys(row["way"] for point in points for row in point["rows"]
+                               if row["way"] != BACKPROP))
     for k, name in enumerate(names):
         ratios = []
         for point in points:
-            by_way = {row["way"]: row["seconds_per_step"] for row in point["rows"]}
-            ratios.append(by_way[BACKPROP] / by_way[name])
+            ratios.append(times_faster(point, name, BACKPROP) or np.nan)
         at = np.arange(len(points)) + 0.16 * (k - (len(names) - 1) / 2)
         axes.plot(at, ratios, "osD^v"[k % 5], color=_colour(name), label=name, markersize=6)
     axes.axhline(1, color=TRUE, linewidth=1, label=BACKPROP)
@@ -109,21 +111,19 @@ def break_even(results: dict) -> Figure:
     Cells are predictions; a framed number in a cell was measured.
     """
     chart = results["map"]
-    learnt = {e["workers"]: e["steps_ratio"] for e in chart["learning"]}
-    steps = [1.0 if w == 1 else learnt.get(w, np.nan) for w in chart["workers"]]
-    steps = np.array([np.inf if s is None else s for s in steps], float)
-    figure = Figure(figsize=(11, 8), layout="constrained")
+    steps = np.array([[steps_ratio(chart, workers, latency) for workers in chart["workers"]]
+                      for latency in chart["latencies"]])
+    figure = Figure(figsize=(11, 8.2), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     target = f"{100 * results['target']:g}%"
     for row, rival, name in ((0, "model-parallel backprop", "backprop split over the same workers"),
-                             (1, "best", "the best form of backprop")):
+                             (1, "best", "the best of three: split, pipelined, on one worker")):
         speed = np.array(chart["predicted"][rival]).T
-        for axes, values, what in ((panels[row, 0], speed, "images per second"),
-                                   (panels[row, 1], speed / steps, f"time to {target}")):
-            image = _cells(axes, values, chart)
-            _frames(axes, chart, "model-parallel backprop" if row == 0 else None,
-                   1.0 if what.startswith("images") else learnt.get(2))
-            axes.set_title(f"{what}, against {name}", fontsize=10)
+        image = _cells(panels[row, 0], speed, chart)
+        _frames(panels[row, 0], chart, "model-parallel backprop" if row == 0 else None)
+        _cells(panels[row, 1], speed / steps, chart)
+        panels[row, 0].set_title(f"images per second, against {name}", fontsize=9.5)
+        panels[row, 1].set_title(f"time to {target}, against {name}", fontsize=9.5)
     for axes in panels[1]:
         axes.set_xlabel("workers, with one hidden layer each")
     for axes in panels[:, 0]:
@@ -131,8 +131,9 @@ def break_even(results: dict) -> Figure:
     bar = figure.colorbar(image, ax=panels, shrink=0.6, label="times faster", extend="both")
     bar.set_ticks([1 / 3, 1 / 2, 1, 2, 3, 10, 30], labels=["1/3", "1/2", "1", "2", "3", "10", "30"])
     figure.suptitle("Where synthetic gradients pay: times faster than backprop. Shaded cells are "
-                    "predicted from the costs of\nsingle operations, with a core for each worker; "
-                    "framed numbers are measured, on two cores; ?: not measured", fontsize=11)
+                    "predicted from the costs of single\noperations here, each worker on a machine "
+                    "of its own, and (right) from measured steps to the target.\nFramed: measured, "
+                    "on two cores of one machine. ?: steps not measured", fontsize=10.5)
     return figure
 
 
@@ -157,23 +158,22 @@ def _spell(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
 
 
-def _frames(axes: Axes, chart: dict, rival: str | None, steps: float | None) -> None:
-    """Mark what was measured; against the best of the two rivals measured if `rival` is None."""
+def _frames(axes: Axes, chart: dict, rival: str | None) -> None:
+    """Add what was measured; against the best of the two rivals measured if `rival` is None."""
     for point in chart["measured"]:
-        if not steps or point["latency"] not in chart["latencies"]:
+        values = [point[rival]] if rival else [point["locked backprop"],
+                                               point["model-parallel backprop"]]
+        if None in values:
             continue
-        value = point[rival] if rival else min(
-            point["locked backprop"], point["model-parallel backprop"])
-        value /= steps
         axes.text(list(chart["workers"]).index(point["workers"]) + 0.02,
                   list(chart["latencies"]).index(point["latency"]) - 0.3,
-                  _spell(value), fontsize=7, ha="center", va="center",
+                  _spell(min(values)), fontsize=7, ha="center", va="center",
                   bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "black"})
 
 
 def _earliest(rows: Sequence[dict]) -> float:
     """Return when the first of them was tested for the first time."""
-    return min(_curve(repeat)[0][0] for row in rows for repeat in row["repeats"])
+    return min(s for row in rows for repeat in row["repeats"] for s in _curve(repeat)[0][:1])
 
 
 def _curve(repeat: dict) -> tuple[list[float], list[float]]:
@@ -182,8 +182,8 @@ def _curve(repeat: dict) -> tuple[list[float], list[float]]:
     last = fine[-1][0] if fine else 0.0
     rest = [(r["total_seconds"], r["test_accuracy"]) for r in repeat["history"]
             if r["total_seconds"] > last]
-    seconds, accuracy = zip(*fine, *rest, strict=True)
-    return list(seconds), [100 * a for a in accuracy]
+    points = fine + rest
+    return [seconds for seconds, _ in points], [100 * accuracy for _, accuracy in points]
 
 
 def _colour(name: str) -> str:

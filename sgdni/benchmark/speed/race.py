@@ -14,6 +14,7 @@ import numpy as np
 
 from sgdni.benchmark.compare import Recipe, Runs, compare
 from sgdni.benchmark.speed.contenders import BACKPROP, SPLIT, Way, with_links
+from sgdni.benchmark.speed.sweep import linked
 from sgdni.data import Dataset
 from sgdni.settings import Settings
 from sgdni.training import EpochRecord, Recorder, Trainer
@@ -78,8 +79,7 @@ def race(every: Sequence[Way], data: Dataset, settings: Settings, *, latency: fl
     Returns
     -------
     list of dict
-        JSON-ready rows. `vs_backprop` and the like are medians of ratios within one turn or one
-        repeat; None where most repeats did not reach the target.
+        JSON-ready rows, with what `times_faster` says of each against backprop.
     """
     entries = {way.name: (way, 0.0) for way in every}
     links = f", {1e3 * latency:g} ms links"
@@ -88,26 +88,24 @@ def race(every: Sequence[Way], data: Dataset, settings: Settings, *, latency: fl
 
     def recipe(name: str, way: Way, latency: float) -> Recipe:
         def build(settings: Settings, data: Dataset) -> Racer:
-            linked = replace(settings, engine="processes", latency=latency)
-            racers[name].append(Racer(way.trainer(linked, data), target))
+            there = linked(replace(settings, engine="processes", latency=latency))
+            racers[name].append(Racer(way.trainer(there, data), target))
             return racers[name][-1]
         return Recipe(build, way.workers(settings), way.blas_threads)
 
     recipes = {name: recipe(name, *entry) for name, entry in entries.items()}
 
     def rows(runs: dict[str, Runs]) -> list[dict]:
-        return [
+        found = [
             {
                 "name": name, "method": way.method, "engine": way.engine, "latency": seconds,
                 "workers": way.workers(settings), "blas_threads": way.blas_threads,
                 "failure": runs[name].failure,
                 **_figures(racers[name], settings.batch_size, epochs),
-                "vs_backprop": _ratios(racers[BACKPROP], racers[name]),
-                "vs_model_parallel": _ratios(
-                    racers[SPLIT if not seconds else f"{SPLIT}{links}"], racers[name]),
             }
             for name, (way, seconds) in entries.items()
         ]
+        return compared(found)
 
     return rows(compare(recipes, data, settings, epochs=epochs, repeats=repeats, on_turn=on_turn,
                         on_repeat=lambda runs: on_repeat(rows(runs))))
@@ -132,22 +130,43 @@ def _figures(racers: list[Racer], batch_size: int, epochs: int) -> dict:
     }
 
 
-def _ratios(theirs: list[Racer], ours: list[Racer]) -> dict:
-    """Return how many times ours is better: in images per second, and in time to the target."""
-    pairs = list(zip(theirs, ours, strict=True))
+def compared(rows: list[dict]) -> list[dict]:
+    """Return the rows with `vs_backprop` (on one core) and `vs_model_parallel` (same links)."""
+    one = next(row for row in rows if row["name"] == BACKPROP)
+    split = {row["latency"]: row for row in rows if row["name"].startswith(SPLIT)}
+    return [
+        {**row, "vs_backprop": times_faster(row, one),
+         "vs_model_parallel": times_faster(row, split[row["latency"]])}
+        for row in rows
+    ]
+
+
+def times_faster(ours: dict, theirs: dict) -> dict:
+    """Say how many times better one row is than another: medians of ratios, above 1 is better.
+
+    Returns
+    -------
+    dict
+        images_per_second : of ratios within one turn.
+        seconds_to_target : of ratios within one repeat. A repeat in which only one of them got
+        there counts as endlessly better or worse, one in which neither did does not count; None
+        unless most that count are numbers.
+        reached : in how many repeats ours and theirs got there; repeats : of how many.
+    """
+    pairs = list(zip(ours["repeats"], theirs["repeats"], strict=True))
+    ratios = [b["reached"][0] / a["reached"][0] if a["reached"] and b["reached"]
+              else np.inf if a["reached"] else 0.0
+              for a, b in pairs if a["reached"] or b["reached"]]
+    numbers = sum(0 < ratio < np.inf for ratio in ratios)
     return {
         "images_per_second": _median([
-            a.train_seconds / b.train_seconds
-            for x, y in pairs for a, b in zip(x.history, y.history, strict=False)
+            b["train_seconds"] / a["train_seconds"]
+            for x, y in pairs for a, b in zip(x["history"], y["history"], strict=False)
         ]),
-        "seconds_to_target": _median([_ratio(_reached(x, 0), _reached(y, 0)) for x, y in pairs]),
+        "seconds_to_target": _median(ratios) if 2 * numbers > len(ratios) else None,
+        "reached": [sum(bool(run["reached"]) for run in row["repeats"]) for row in (ours, theirs)],
+        "repeats": len(pairs),
     }
-
-
-def _ratio(theirs: float, ours: float) -> float:
-    if np.isinf(ours):
-        return 0.0  # never there; if they are not there either, no better
-    return theirs / ours
 
 
 def _reached(racer: Racer, k: int) -> float:

@@ -6,20 +6,23 @@ Costs and runs take turns, since machines drift; figures are medians over turns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, islice
+from itertools import islice
 
 import numpy as np
 
 from sgdni.benchmark.speed.contenders import Way
 from sgdni.blas import blas_threads
+from sgdni.cuts import balance
 from sgdni.data import Dataset
 from sgdni.methods import build_network
 from sgdni.settings import Settings
+from sgdni.synthetic import FitError
 from sgdni.timeline import SCHEDULES, Links, ModuleCost, measure_costs, measure_link, step_seconds
-from sgdni.training import Recorder
-from sgdni.training.batches import minibatches
+from sgdni.training import DivergenceError, Recorder
+from sgdni.training.batches import endless
 
 COST_REPEATS = 60  # of every operation, for the mean
 PLAYED_STEPS = 200  # of the timeline; enough for the start not to matter
@@ -37,20 +40,27 @@ class Point:
 def points(base: Settings, data: Dataset, cores: int) -> list[Point]:
     """Return the base and what differs from it in one respect each.
 
-    Cuts stay after the first hidden layer; with more workers they follow one layer above another.
+    A network of another depth is cut anew for as many workers, by measured cost; for another
+    number of workers cuts follow one hidden layer above another.
     """
     width, depth = base.hidden[0], len(base.hidden)
     base = replace(base, engine="processes")  # as links with a latency need; each way has its own
     changes = [("base", 0, {})]
     changes += [("latency", s, {"latency": s}) for s in (0.001, 0.005, 0.02)]
-    changes += [("depth", d, {"hidden": (width,) * d, "cuts": (1,)}) for d in (2, 8)]
+    workers = len(base.interfaces) + 1
+    for layers in (2, 8):
+        deeper = replace(base, hidden=(width,) * layers, cuts=None)
+        if workers <= layers + 1:
+            cuts = balance("cdni-ls", deeper, data, workers).cuts
+            changes.append(("depth", layers, {"hidden": deeper.hidden, "cuts": cuts}))
     changes += [("width", w, {"hidden": (w,) * depth}) for w in (64, 512)]
     changes += [("batch_size", b, {"batch_size": b}) for b in (32, 512) if b <= len(data.x_train)]
     changes += [("fit_every", k, {"fit_every": k}) for k in (1, 2, 4, 8) if k != base.fit_every]
     changes += [
-        ("workers", w, {"cuts": tuple(range(1, w))}) for w in (3, 4) if w <= len(base.hidden) + 1
+        ("workers", w, {"cuts": tuple(range(1, w))})
+        for w in (2, 3, 4) if w != workers and w <= len(base.hidden) + 1
     ]
-    return [Point(name, value, _linked(replace(base, **what))) for name, value, what in changes]
+    return [Point(name, value, linked(replace(base, **what))) for name, value, what in changes]
 
 
 def measure(point: Point, every: Sequence[Way], data: Dataset, *, cores: int, turns: int,
@@ -63,18 +73,22 @@ def measure(point: Point, every: Sequence[Way], data: Dataset, *, cores: int, tu
     settings = point.settings
     trainers = {way: way.trainer(settings, data) for way in every}
     found: dict[Way, list[dict]] = {way: [] for way in every}
+    failures: dict[Way, str] = {}
     for turn in range(turns):
         costs = Costs(settings, data, np.random.default_rng((settings.seed, turn)),
                       min(steps, COST_REPEATS))
         for way, trainer in trainers.items():
             recorder = Recorder(trainer.schedule.network.modules)
             trainer.schedule.recorder = recorder
-            batches = minibatches(data.x_train, data.y_train, settings.batch_size, trainer.rng,
-                                  trainer.dtype)
-            with blas_threads(way.blas_threads):
-                done = sum(1 for _ in trainer.schedule.run(islice(batches, steps)))
+            batches = endless(data, settings.batch_size, trainer.rng, trainer.dtype)
+            try:
+                with blas_threads(way.blas_threads):
+                    deque(trainer.schedule.run(islice(batches, steps)), maxlen=0)
+            except (DivergenceError, FitError) as error:
+                failures[way] = str(error)
+                continue
             found[way].append({
-                "seconds_per_step": step_seconds(recorder.intervals, done),
+                "seconds_per_step": step_seconds(recorder.intervals, steps),
                 "update_latency": [float(np.median(t)) for t in recorder.update_latencies()],
                 "locked_seconds": [float(np.median(t)) for t in recorder.locked_seconds()],
                 "predicted": costs.predict(way) if way.workers(settings) <= cores else None,
@@ -83,7 +97,8 @@ def measure(point: Point, every: Sequence[Way], data: Dataset, *, cores: int, tu
     return {
         "changed": point.changed, "value": point.value, "settings": settings.to_dict(),
         "workers": len(settings.interfaces) + 1,
-        "rows": [_row(way, found[way], settings) for way in every],
+        "rows": [_row(way, found[way], settings) for way in every if found[way]],
+        "failures": {way.name: text for way, text in failures.items()},
     }
 
 
@@ -103,8 +118,10 @@ class Costs:
         if key not in self._modules:
             network = build_network("cdni-ls", self.settings, self.data.n_features,
                                     self.data.n_classes, self.rng)
+            batches = endless(self.data, self.settings.batch_size, self.rng,
+                              np.dtype(self.settings.dtype))
             self._modules[key] = measure_costs(
-                network, self._batches(), workers, together=together, repeats=self.repeats,
+                network, batches, workers, together=together, repeats=self.repeats,
                 threads=threads)
         return self._modules[key]
 
@@ -138,11 +155,6 @@ class Costs:
                 costs = self.modules(way.engine, together=False)
         return step_seconds(SCHEDULES[way.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)
 
-    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for _ in count():
-            yield from minibatches(self.data.x_train, self.data.y_train, self.settings.batch_size,
-                                   self.rng, np.dtype(self.settings.dtype))
-
 
 def _row(way: Way, turns: list[dict], settings: Settings) -> dict:
     step = float(np.median([t["seconds_per_step"] for t in turns]))
@@ -160,6 +172,20 @@ def _row(way: Way, turns: list[dict], settings: Settings) -> dict:
     }
 
 
-def _linked(settings: Settings) -> Settings:
+def times_faster(point: dict, ours: str, theirs: str) -> float | None:
+    """Return how many times as many steps one way makes as another: median of ratios by turn.
+
+    None when one of them broke down.
+    """
+    turns = {row["way"]: row["turns"] for row in point["rows"]}
+    if ours not in turns or theirs not in turns:
+        return None
+    return float(np.median([
+        b["seconds_per_step"] / a["seconds_per_step"]
+        for a, b in zip(turns[ours], turns[theirs], strict=False)
+    ]))
+
+
+def linked(settings: Settings) -> Settings:
     """Return settings whose queues are deep enough to cover the latency with steps of 1 ms."""
     return replace(settings, depth=max(settings.depth, int(1000 * settings.latency)))

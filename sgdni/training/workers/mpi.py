@@ -155,6 +155,7 @@ class Mpi:
         worker = threading.Thread(target=self._work, args=(tasks[self._rank], emitted),
                                   daemon=True, name=f"sgdni module {self._rank + 1}")
         fresh: deque[Any] = deque()  # results that rank 0 has heard of and not yet yielded
+        self._wire(self._rank, 0, RESULTS)  # before there are two threads to make it
         try:
             with blas_threads(1):
                 worker.start()
