@@ -254,6 +254,7 @@ def test_on_the_command_line(results, monkeypatch, tmp_path, capsys):
 
     def measured(data, settings, **options):
         given.update(options, settings=settings)
+        options["on_part"](results)
         return results
     monkeypatch.setattr(cli_speed, "compare_speed", measured)
     options = ["--hidden", "9", "8", "--latency", "0.002", "--repeats", "1", "--out", str(tmp_path)]

@@ -359,7 +359,7 @@ quoted("0.54", floor_at_start[NONE][2], within=0.05)
 #
 # In training the network changes at every step, and with it the map from $h_i$ to $\delta_i$: the
 # target **moves**. To see that alone, let plain backpropagation train the network, and let models
-# learn beside it without any influence on it.
+# learn beside it without any influence on its weights.
 
 
 # %%

@@ -416,8 +416,9 @@ doubled, first_sign, last_seen
 #
 # 1. **The scale of $h$ creeps up.** Module 3's activations are twice as large by minibatch 22. $M$
 #    is linear, so an $h$ twice as large gets a gradient nearly twice as large. That makes larger
-#    updates, and here these make $h$ larger still. The true gradient offers no such feedback:
-#    softmax minus one-hot lies between $-1$ and 1, however large $h$ (the black line). Batch
+#    updates, and here these make $h$ larger still. The true gradient offers far less feedback:
+#    it starts from softmax minus one-hot, which lies between $-1$ and 1 however large $h$ is, and
+#    grows only with the weights above (the black line). Batch
 #    normalisation cuts the loop: it resets the scale of each layer on every minibatch.
 # 2. **The error of the lowest model leaves 1 behind.** At minibatch 25 it is above 1.3: module 1
 #    learns from something worse than no gradient, while every rms is still of ordinary size.
