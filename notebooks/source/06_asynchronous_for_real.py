@@ -93,7 +93,7 @@ costs = {"decoupled": measure_costs(spare, forever(), "threads"),
 h1 = np.zeros((settings.batch_size, 256), np.float32)
 c = np.zeros((settings.batch_size, data.n_classes), np.float32)
 up = measure_link((h1, data.y_train[:128]), "threads")
-links = {"decoupled": Links(up, down=measure_link((h1, c, h1), "threads")),  # a target with its h, c
+links = {"decoupled": Links(up, down=measure_link((h1, c, h1), "threads")),  # a target, h and c
          "model-parallel backprop": Links(up, down=measure_link((h1,), "threads"))}
 
 
