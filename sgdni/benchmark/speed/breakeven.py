@@ -109,13 +109,14 @@ def compare_steps(modules: Sequence[ModuleCost], latency: float, fit_every: int,
 
 
 def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, target: float,
+             lateness: Sequence[tuple[int, float]] = LATENESS,
              on_turn: Callable[[str], None] = lambda name: None) -> list[dict]:
     """Count the steps to the target with backprop, and with targets of each lateness.
 
     Returns
     -------
     list of dict
-        One for each of `LATENESS`. `steps_ratio` is that of medians; None unless most runs of
+        One for each of `lateness`. `steps_ratio` is that of medians; None unless most runs of
         both got there within so many epochs.
     """
     racers: dict[str, list[Racer]] = {}
@@ -130,7 +131,7 @@ def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, ta
         return Recipe(build)
 
     recipes = {"backprop": recipe("backprop", "backprop", engine="sequential")}
-    for late, _ in LATENESS:
+    for late, _ in lateness:
         name = f"{late} late"
         recipes[name] = recipe(name, "cdni-ls", engine="threads", deterministic=True, depth=late)
     compare(recipes, data, settings, epochs=epochs, repeats=repeats, on_turn=on_turn)
@@ -139,7 +140,7 @@ def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, ta
     medians = {name: float(np.median([np.inf if s is None else s for s in found]))
                for name, found in steps.items()}
     entries = []
-    for late, latency in LATENESS:
+    for late, latency in lateness:
         ours, theirs = medians[f"{late} late"], medians["backprop"]
         entries.append({
             "workers": len(settings.hidden), "lateness": late, "latency": latency,
