@@ -582,7 +582,7 @@ stated("Tanh never raises an error", alive["the same, tanh for ReLU"])
 #   epochs?
 # - Do the [exercises](exercises/04_decoupled_training.ipynb): a step for two modules, who learns
 #   on a stochastic one, own error and error from above, and finding the first failure.
-# - Next lesson: speed and accuracy.
+# - Next lesson: [speed and accuracy](05_speed_and_accuracy.ipynb).
 #
 # ## Sources
 #

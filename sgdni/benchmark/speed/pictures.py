@@ -122,8 +122,8 @@ def break_even(results: dict) -> Figure:
         image = _cells(panels[row, 0], speed, chart)
         _frames(panels[row, 0], chart, "model-parallel backprop" if row == 0 else None)
         _cells(panels[row, 1], speed / steps, chart)
-        panels[row, 0].set_title(f"images per second, against {name}", fontsize=9.5)
-        panels[row, 1].set_title(f"time to {target}, against {name}", fontsize=9.5)
+        panels[row, 0].set_title(f"images per second,\nagainst {name}", fontsize=9.5)
+        panels[row, 1].set_title(f"time to {target},\nagainst {name}", fontsize=9.5)
     for axes in panels[1]:
         axes.set_xlabel("workers, with one hidden layer each")
     for axes in panels[:, 0]:
