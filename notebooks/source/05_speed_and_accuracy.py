@@ -310,8 +310,8 @@ plt.show()
 #
 # A look at the last. It grows with the number of interfaces, because each model's target is made
 # from the guess above it (lesson 3). One hidden layer for each worker, and targets that come 8
-# minibatches late, as they do over fast links; filled, from the record (97% on all of MNIST, within three
-# epochs); open, now (92% on the small set):
+# minibatches late, as they do over fast links; filled, from the record (97% on all of MNIST,
+# within three epochs); open, now (92% on the small set):
 
 # %%
 known = {e["workers"]: e["steps_ratio"] for e in record["map"]["learning"]
