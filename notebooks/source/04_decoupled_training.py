@@ -418,8 +418,8 @@ doubled, first_sign, last_seen
 #    is linear, so an $h$ twice as large gets a gradient nearly twice as large. That makes larger
 #    updates, and here these make $h$ larger still. The true gradient offers far less feedback:
 #    it starts from softmax minus one-hot, which lies between $-1$ and 1 however large $h$ is, and
-#    grows only with the weights above (the black line). Batch
-#    normalisation cuts the loop: it resets the scale of each layer on every minibatch.
+#    grows only with the weights above (the black line). Batch normalisation cuts the loop: it
+#    resets the scale of each layer on every minibatch.
 # 2. **The error of the lowest model leaves 1 behind.** At minibatch 25 it is above 1.3: module 1
 #    learns from something worse than no gradient, while every rms is still of ordinary size.
 # 3. **The error message comes**, 9 minibatches later. It names the module in which a number passed
@@ -441,7 +441,7 @@ stated("it is above 1.3", error[first_sign - 1, 0] > 1.3)
 stated("At minibatch 25", 20 <= first_sign <= 30)
 stated("while every rms is still of ordinary size",
        max(values[first_sign - 1] for kind in seen.values() for values in kind.values()) < 5)
-stated("lies between $-1$ and 1, however large $h$ (the black line)",
+stated("grows only with the weights above (the black line)",
        max(seen["gradients"][4]) < 1 < 100 < max(seen["gradients"][3]))
 stated("9 minibatches later", 6 <= last_seen - first_sign <= 16)
 stated("That is near the top", failure.module in (3, 4))

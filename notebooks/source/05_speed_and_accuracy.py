@@ -346,7 +346,7 @@ stated("it is already more than twice as many as with backprop",
        known[4] > 2 and now[2] and now[4] and now[4] > max(1.5, now[2]))
 stated("with eight most recorded runs were not at 97% after three epochs",
        known[8] is None and record["map"]["learning"][-1]["epochs"] == 3)
-stated("the last one is owed by learning", more_steps and more_steps > 1)
+stated("The last one is owed by learning", more_steps and more_steps > 1)
 
 # %% [markdown]
 # ## Does the timeline predict this?
@@ -440,9 +440,9 @@ stated("Live, with and without latency",
 # What is measured and what is not:
 #
 # - *Shaded cells are predictions*, from costs that were measured one module at a time. Each
-#   worker has a core to itself that nobody disturbs. *Framed numbers are measured*, two workers
-#   on the two cores of one machine, with simulated latency; with company, as above, they tend to
-#   be lower.
+#   worker has a machine to itself, where nobody disturbs it. *Framed numbers are measured*, two
+#   workers on the two cores of one machine, with simulated latency; with company, as above, they
+#   can be lower.
 # - *The steps on the right* were counted for up to eight workers, with targets that come 8
 #   minibatches late (24 in the row of 20 ms, where they cost more steps). At 100 ms nobody has
 #   looked.
