@@ -121,3 +121,8 @@ def test_cuts_by_measured_cost_are_said_and_kept(tmp_path, capsys):
 def test_speed_has_contenders_of_its_own(option, capsys):
     assert main(["benchmark", "--speed", *option]) == 2
     assert f"leave out {option[0]}" in capsys.readouterr().err
+
+
+def test_repeatable_runs_need_cuts_that_are_given(capsys):
+    assert main(["train", "--engine", "threads", "--deterministic", "--epochs", "1"]) == 2
+    assert "deterministic: needs cuts" in capsys.readouterr().err

@@ -149,7 +149,9 @@ def test_learning_counts_steps_and_admits_failure():
     easy = breakeven.learning(BASE, data, target=0.5, **options)
     assert [entry["lateness"] for entry in easy] == [late for late, _ in breakeven.LATENESS]
     assert all(entry["steps_ratio"] > 0 and None not in entry["steps"] for entry in easy)
-    assert easy[0]["steps"] != easy[1]["steps"]  # lateness matters
+    soon, late = breakeven.learning(BASE, data, target=0.9, lateness=[(1, 0.0), (30, 0.1)],
+                                    **options)
+    assert soon["backprop_steps"] == late["backprop_steps"] and soon["steps"] != late["steps"]
     hard = breakeven.learning(BASE, data, target=1.0001, **options)
     assert all(entry["steps_ratio"] is None for entry in hard)
 

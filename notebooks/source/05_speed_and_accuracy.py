@@ -165,8 +165,8 @@ stated("takes about three times as long to 97%",
 # | pipelined | the same, each minibatch in four parts | the same; here computed, not measured |
 #
 # Two rules. Give the rival what you give yourself, cores above all. And when the network fits on
-# one machine, whoever splits it over slow links and then cures the wait has cured what he caused:
-# the one-core rival stays in the table.
+# one machine, splitting it over slow links and then removing the wait only removes what the split
+# brought: the one-core rival stays in the table.
 #
 # And a yardstick for what two cores are worth here: two trainings that share *nothing* but the
 # machine, at once. They can get in each other's way, over memory, caches and clock rate.
@@ -294,7 +294,8 @@ for i, (level, before) in enumerate(zip(levels, [0, *levels[:-1]], strict=True))
     colour = "0.7" if i == 0 else ORANGE if i == 5 else BLUE
     axes.bar(i, level - before, 0.6, bottom=before, color=colour)
     axes.text(i, max(level, before) + 0.04, "2" if i == 0 else rf"$\times$ {shares[i - 1]:.2f}",
-              ha="center", fontsize=10)
+              ha="center", fontsize=10,
+              bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     axes.plot([i - 0.3, i + 1.3 if i < 5 else i + 0.3], [level, level], color="0.3", linewidth=1)
 axes.axhline(1, color=TRUE, linewidth=1.5, linestyle="-")
 axes.text(5.5, 1.03, "backprop,\none core", fontsize=9)
@@ -306,7 +307,8 @@ plt.show()
 # %% [markdown]
 # After *waiting* stands the speed-up in images per second, after *more steps* the one in time to
 # an accuracy (92% on the small set). There is seldom a single culprit: moderate factors multiply,
-# and use up what two workers bring. The last one is owed by learning, not by the machine.
+# and use up what two workers bring. (Other programs that run meanwhile count as company, too.)
+# The last one is owed by learning, not by the machine.
 #
 # A look at the last. It grows with the number of interfaces, because each model's target is made
 # from the guess above it (lesson 3). One hidden layer for each worker, and targets that come 8
@@ -424,7 +426,7 @@ stated("Live, with and without latency",
 # How to read it. Above, the rival is backprop split over the same workers and links; below, the
 # best of split, pipelined and one-worker backprop, whichever is fastest in that cell. Left,
 # images per second; right, time to 97%. White is a tie, orange a win for DNI (bold: over 3-fold),
-# violet a loss, grey unknown; *never* stands where most runs of DNI did not reach 97% in three
+# violet a loss, grey unknown; in the darkest column most runs of DNI did not reach 97% within three
 # epochs.
 #
 # - **Top left.** The claim's home. By the formulas of lesson 2 the ratio is $\bigl(\sum_i w_i + 2
