@@ -306,7 +306,7 @@ plt.show()
 
 # %% [markdown]
 # After *waiting* stands the speed-up in images per second, after *more steps* the one in time to
-# an accuracy (92% on the small set). There is seldom a single culprit: moderate factors multiply,
+# an accuracy (92% on the small set). There is seldom a single culprit: factors multiply,
 # and use up what two workers bring. (Other programs that run meanwhile count as company, too.)
 # The last one is owed by learning, not by the machine.
 #
@@ -423,7 +423,8 @@ stated("Live, with and without latency",
 #
 # (`pictures.break_even(record)` draws it.)
 #
-# How to read it. Above, the rival is backprop split over the same workers and links; below, the
+# How to read it. Each column is another network (so two workers here are not the two of the
+# race). Above, the rival is backprop split over the same workers and links; below, the
 # best of split, pipelined and one-worker backprop, whichever is fastest in that cell. Left,
 # images per second; right, time to 97%. White is a tie, orange a win for DNI (bold: over 3-fold),
 # violet a loss, grey unknown; in the darkest column most runs of DNI did not reach 97% within three
@@ -434,8 +435,9 @@ stated("Live, with and without latency",
 #   $K$. With two workers it passes 3 between 1 ms and 5 ms; at 100 ms it is far beyond any
 #   "3-fold".
 # - **Bottom left.** Against a rival that may leave the links alone, latency hardly matters any
-#   more: that rival does not wait, either. What counts is the number of workers. With two to four
-#   the ratio is below 2, and over 3 from some number of workers on.
+#   more, from 0.2 ms on: that rival does not wait, either. Without latency, pipelining is the
+#   stronger rival. What counts is the number of workers. With two to four the ratio is below 2,
+#   and over 3 from some number of workers on.
 # - **Right.** The same, divided by the steps. Against split backprop over slow links the claim
 #   survives. Against the best rival nothing that was measured is a win.
 #
@@ -464,7 +466,7 @@ stated("With two workers it passes 3 between 1 ms and 5 ms",
        over_split[K.index(2), L.index(0.001)] < 3 < over_split[K.index(2), L.index(0.005)]
        and rings[0.001]["model-parallel backprop"] < 3 < rings[0.005]["model-parallel backprop"])
 stated("at 100 ms it is far beyond any \"3-fold\"", over_split[1:, L.index(0.1)].min() > 30)
-stated("latency hardly matters any more",
+stated("latency hardly matters any more, from 0.2 ms on",
        all(row[1:].max() / row[1:].min() < 1.25 for row in best))
 stated("With two to four the ratio is below 2, and over 3 from some number of workers on",
        best[1:4].max() < 2 and best[-1].min() > 3)

@@ -535,7 +535,7 @@ stated("and no thread is left", threading.active_count() == before)
 # - Three modules on two cores: `cuts=(1, 3)`. Who waits for whom now?
 # - On Linux, `engine="processes"` in `record`. Measure the costs and the links anew as well.
 # - Do the [exercises](exercises/06_asynchronous_for_real.ipynb): latency and lateness from a
-#   record, a worker of your own, and the time for a minibatch in one line.
+#   record, a worker of your own, and the time for a minibatch in two lines.
 #
 # ## Sources
 #

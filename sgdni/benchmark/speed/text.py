@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 RACE = ("contender", "workers", "images/s", "vs backprop", "vs split backprop",
-        "update latency (lowest / top)", "s to target", "vs backprop", "vs split backprop",
+        "update latency (lowest / top)", "s to target", "time vs backprop",
+        "time vs split backprop",
         "test accuracy")
 SWEEP = ("point", "contender", "ms a step", "images/s", "update latency (lowest / top)",
-         "predicted (ms)", "predicted / measured")
+         "predicted (ms)", "predicted / measured, by turn")
 
 
 def render(results: dict) -> str:
@@ -29,7 +30,9 @@ def document(results: dict) -> str:
         "\n".join(f"- {line}" for line in results["verdict"]),
         "## Whole trainings", race_markdown(results), "![race](race.png)",
         "## One thing changed at a time",
-        f"Predicted by the timeline from the costs of single operations and messages; within 15% "
+        f"Medians over turns; ratios are medians of the ratios within a turn, since the machine "
+        f"drifts from one to the next. Predicted by the timeline from the costs of single "
+        f"operations and messages; within 15% "
         f"of what was measured at {within} of {len(predicted)} points. Where there are more "
         f"workers than cores nothing is predicted.",
         sweep_markdown(results), "![sweep](sweep.png)", "![predicted](predicted.png)",
