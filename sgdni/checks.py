@@ -10,17 +10,27 @@ from __future__ import annotations
 import numpy as np
 
 
-def check_batch(name: str, x: np.ndarray, width: int | None, dtype: np.dtype | None) -> None:
-    """Refuse anything but a (B, width) array of `dtype`, B >= 1.
-
-    `width` or `dtype` None accepts any. Raises ValueError.
-    """
+def check_array(name: str, x: np.ndarray) -> None:
+    """Refuse anything but an array (B, ...), B >= 1. Raises ValueError."""
     if not isinstance(x, np.ndarray):
         raise ValueError(f"{name}: expected a NumPy array, got {type(x).__name__}")
-    expected = f"(B, {'n' if width is None else width})"
-    if x.ndim != 2 or x.shape[0] == 0 or (width is not None and x.shape[1] != width):
-        raise ValueError(f"{name}: expected shape {expected} with B >= 1, got {x.shape}")
-    if dtype is not None and x.dtype != dtype:
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"{name}: expected shape (B, ...) with B >= 1, got {x.shape}")
+
+
+def check_matrix(name: str, x: np.ndarray) -> None:
+    """Refuse anything but an array (B, n), or with more axes before n. Raises ValueError."""
+    check_array(name, x)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected shape (B, n) with B >= 1, got {x.shape}")
+
+
+def check_batch(name: str, x: np.ndarray, width: int, dtype: np.dtype) -> None:
+    """Refuse anything but a (B, width) array of `dtype`, B >= 1. Raises ValueError."""
+    check_array(name, x)
+    if x.ndim != 2 or x.shape[1] != width:
+        raise ValueError(f"{name}: expected shape (B, {width}) with B >= 1, got {x.shape}")
+    if x.dtype != dtype:
         raise ValueError(f"{name}: expected dtype {np.dtype(dtype)}, got {x.dtype}")
 
 
@@ -41,13 +51,13 @@ def check_finite(name: str, x: np.ndarray) -> None:
         )
 
 
-def check_labels(name: str, y: np.ndarray, batch: int, n_classes: int) -> None:
-    """Refuse anything but (B,) integers in 0 .. n_classes - 1. Raises ValueError."""
+def check_labels(name: str, y: np.ndarray, shape: tuple[int, ...], n_classes: int) -> None:
+    """Refuse anything but integers in 0 .. n_classes - 1 of that shape. Raises ValueError."""
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
         kind = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
         raise ValueError(f"{name}: expected an array of integer labels, got {kind}")
-    check_same_shape(name, y, (batch,))
-    if batch and (y.min() < 0 or y.max() >= n_classes):
+    check_same_shape(name, y, shape)
+    if y.size and (y.min() < 0 or y.max() >= n_classes):
         raise ValueError(
             f"{name}: expected labels in 0..{n_classes - 1}, got {int(y.min())}..{int(y.max())}"
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_batch, check_labels, check_same_shape
+from sgdni.arrays import flat_rows
+from sgdni.checks import check_labels, check_matrix, check_same_shape
 
 
 class Loss:
@@ -22,17 +23,21 @@ class Loss:
 class SoftmaxCrossEntropy(Loss):
     """loss = -log softmax(h)[y], for integer labels y (B,); delta = softmax(h) - onehot(y).
 
+    Of logits (T, B, classes) and labels (T, B) each row has a loss of its own.
+
     Computed from h minus its row maximum, so logits of any finite size are safe.
 
     Raises
     ------
     ValueError
-        For logits that are not (B, classes), and labels that are not (B,) integers in range.
+        For logits that are not (B, classes), and labels that are not (B,) integers in range, or
+        either with more axes in front.
     """
 
     def __call__(self, h: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        check_batch("SoftmaxCrossEntropy logits", h, None, None)
-        check_labels("SoftmaxCrossEntropy labels", y, len(h), h.shape[1])
+        check_matrix("SoftmaxCrossEntropy logits", h)
+        check_labels("SoftmaxCrossEntropy labels", y, h.shape[:-1], h.shape[-1])
+        shape, h, y = h.shape, flat_rows(h), np.ravel(y)
         rows = np.arange(len(h))
         z = h - h.max(axis=1, keepdims=True)
         delta = np.exp(z)
@@ -40,22 +45,24 @@ class SoftmaxCrossEntropy(Loss):
         losses = np.log(total[:, 0]) - z[rows, y]
         delta /= total
         delta[rows, y] -= 1
-        return losses, delta
+        return losses.reshape(shape[:-1]), delta.reshape(shape)
 
 
 class MeanSquaredError(Loss):
     """loss = mean over the n outputs of (h - y)^2, for y (B, n); delta = 2 (h - y) / n.
 
+    More axes in front, as in (T, B, n), make more losses.
+
     Raises
     ------
     ValueError
-        Unless h is (B, n) and y has the same shape.
+        Unless h and y have the same shape, of two axes at least.
     """
 
     def __call__(self, h: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        check_batch("MeanSquaredError output", h, None, None)
+        check_matrix("MeanSquaredError output", h)
         check_same_shape("MeanSquaredError target", y, h.shape)
         error = h - y
-        losses = np.mean(error * error, axis=1)
-        delta = error * (2 / h.shape[1])
+        losses = np.mean(error * error, axis=-1)
+        delta = error * (2 / h.shape[-1])
         return losses, delta

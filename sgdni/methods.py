@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from sgdni.data import Dataset
+from sgdni.interface import Interface
 from sgdni.losses import SoftmaxCrossEntropy
 from sgdni.mlp import build_mlp
 from sgdni.network import Network
 from sgdni.settings import Settings
-from sgdni.synthetic import LinearSG
+from sgdni.synthetic import LinearSG, SyntheticGradient
+from sgdni.users import named
 from sgdni.training import Asynchronous, Backprop, Decoupled, ModelParallel, Schedule, Trainer
+
+
+MakeSG = Callable[[Settings, int, int, np.random.Generator], SyntheticGradient]
 
 
 @dataclass(frozen=True)
 class Method:
     """How a network learns.
 
-    decoupled : by synthetic gradients, else by backpropagation.
-    conditioned : SG models see the labels (cDNI).
-    least_squares : SG models are fitted in closed form, else by Adam.
+    make_sg : makes the SG model of an interface; None for backpropagation.
     update_probability : each module learns from a minibatch with this probability.
     """
 
     summary: str
-    decoupled: bool = True
-    conditioned: bool = True
-    least_squares: bool = False
+    make_sg: MakeSG | None = None
     update_probability: float = 1.0
+
+    @property
+    def decoupled(self) -> bool:
+        return self.make_sg is not None
+
+
+def dni(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+    return LinearSG(n, 0, s.make_gradient_fit(), s.dtype)
+
+
+def cdni(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+    return LinearSG(n, n_classes, s.make_gradient_fit(), s.dtype)
+
+
+def cdni_ls(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+    return LinearSG(n, n_classes, s.make_least_squares_fit(), s.dtype)
 
 
 METHODS: dict[str, Method] = {
-    "backprop": Method("ordinary backpropagation", decoupled=False),
-    "dni": Method("synthetic gradients from activations alone, Adam-fitted", conditioned=False),
-    "cdni": Method("synthetic gradients that also see the labels, Adam-fitted"),
-    "cdni-ls": Method("the same, fitted by least squares", least_squares=True),
+    "backprop": Method("ordinary backpropagation"),
+    "dni": Method("synthetic gradients from activations alone, Adam-fitted", dni),
+    "cdni": Method("synthetic gradients that also see the labels, Adam-fitted", cdni),
+    "cdni-ls": Method("the same, fitted by least squares", cdni_ls),
     "cdni-stochastic": Method(
-        "least squares, each module learning from a minibatch with p = 0.2",
-        least_squares=True, update_probability=0.2,
-    ),
+        "least squares, each module learning from a minibatch with p = 0.2", cdni_ls, 0.2),
 }
 
 
@@ -49,6 +65,18 @@ def lookup(name: str) -> Method:
     if name not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {name}")
     return METHODS[name]
+
+
+def users_sg(spec: str) -> MakeSG:
+    """Return what makes models of the class that "module:Class" names.
+
+    Raises ValueError for anything but a SyntheticGradient, saying what was found.
+    """
+    cls = named("sg", spec, SyntheticGradient)
+
+    def make(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+        return cls.at_interface(n, n_classes, rng, np.dtype(s.dtype))
+    return make
 
 
 def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
@@ -60,17 +88,16 @@ def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
         n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.interfaces,
         activation=settings.activation, batch_norm=settings.batch_norm, dtype=dtype,
     )
-    if not method.decoupled:
+    make_sg = method.make_sg
+    if settings.sg is not None:
+        if not method.decoupled:
+            raise ValueError(f"sg: {name} has no SG models; choose another method")
+        make_sg = users_sg(settings.sg)
+    if make_sg is None:
         return Network(modules, SoftmaxCrossEntropy())
-    n_context = n_classes if method.conditioned else 0
-    make_fit = (
-        settings.make_least_squares_fit if method.least_squares else settings.make_gradient_fit
-    )
-    synthetic = [
-        LinearSG(settings.hidden[cut - 1], n_context, make_fit(), dtype)
-        for cut in settings.interfaces
-    ]
-    return Network(modules, SoftmaxCrossEntropy(), synthetic, n_context)
+    widths = [settings.hidden[cut - 1] for cut in settings.interfaces]
+    return Network(modules, SoftmaxCrossEntropy(),
+                   [Interface(make_sg(settings, width, n_classes, rng)) for width in widths])
 
 
 def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
@@ -103,5 +130,5 @@ def _make_schedule(method: Method, settings: Settings, network: Network,
     }
     if sequential:
         return Decoupled(network, **options)
-    return Asynchronous(network, depth=settings.depth, deterministic=settings.deterministic,
-                        **parallel, **options)
+    return Asynchronous(network, queue_size=settings.queue_size,
+                        deterministic=settings.deterministic, **parallel, **options)

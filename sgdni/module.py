@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sgdni.checks import check_batch
+from sgdni.arrays import Arrays, each
+from sgdni.checks import check_array
 from sgdni.layers import Layer
 from sgdni.optimizers import Optimizer
 
@@ -14,11 +15,15 @@ from sgdni.optimizers import Optimizer
 class Module:
     """h_i = f_i(h_{i-1}): layers applied in turn, with an optimiser of their own.
 
+    Inputs and outputs are arrays, or tuples of arrays where layers take and return those.
+
     Parameters
     ----------
     layers : sequence of Layer, at least one
     optimizer : Optimizer
         Bound to this module's parameters here; not shared with another module.
+    batch_axis : int
+        The axis of the (first) input that counts examples: 1 for windows (T, B, n).
 
     Attributes
     ----------
@@ -26,7 +31,8 @@ class Module:
         theta_i, its summed gradients and the running statistics, as ``"<layer>.<name>"``.
     """
 
-    def __init__(self, layers: Sequence[Layer], optimizer: Optimizer) -> None:
+    def __init__(self, layers: Sequence[Layer], optimizer: Optimizer, *,
+                 batch_axis: int = 0) -> None:
         if not layers:
             raise ValueError("Module: expected at least one layer")
         self.layers = list(layers)
@@ -38,31 +44,35 @@ class Module:
         ]
         self.optimizer = optimizer
         optimizer.bind(self.params)
-        self._batch = 0
+        self.batch_axis = batch_axis
+        self._batch, self._shapes = 0, []
 
     @property
     def grads(self) -> dict[str, np.ndarray]:
         # Looked up anew each time: a layer may replace its gradient arrays.
         return {key: layer.grads[name] for key, layer, name in self._grads}
 
-    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
-        """Return h_i (B, n_i) for h_{i-1} (B, n_{i-1}); valid until the next forward."""
-        check_batch("Module input", x, None, None)
-        self._batch = len(x)
+    def forward(self, x: Arrays, training: bool = True) -> Arrays:
+        """Return h_i for h_{i-1}, as a rule (B, n_i) for (B, n_{i-1}); valid until the next one."""
+        for array in each(x):
+            check_array("Module input", array)
+        self._batch = each(x)[0].shape[self.batch_axis]
         for layer in self.layers:
             x = layer.forward(x, training)
+        self._shapes = [array.shape for array in each(x)]
         return x
 
-    def backward(self, delta: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
-        """Fill `grads` from delta_i (B, n_i) and return delta_{i-1}, valid until the next call.
+    def backward(self, delta: Arrays, input_gradient: bool = True) -> Arrays | None:
+        """Fill `grads` from delta_i, shaped as h_i; return delta_{i-1}, valid until the next call.
 
         With ``input_gradient=False`` nothing is returned and the product it costs is saved: for
         the lowest module, and when nobody below waits for a target.
         """
-        if len(delta) != self._batch:
+        shapes = [array.shape for array in each(delta)]
+        if shapes != self._shapes:
             raise ValueError(
-                f"Module cotangent: expected the {self._batch} rows of the latest forward pass, "
-                f"got {len(delta)}"
+                f"Module cotangent: expected shape {_spell(self._shapes)} as the latest forward "
+                f"pass returned, got {_spell(shapes)}"
             )
         for layer in reversed(self.layers[1:]):
             delta = layer.backward(delta)
@@ -78,7 +88,7 @@ class Module:
         """
         self.optimizer.step(self.grads, scale=1 / self._batch)
 
-    def learn(self, delta: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+    def learn(self, delta: Arrays, input_gradient: bool = True) -> Arrays | None:
         """Backward and at once update: what a decoupled module does with its error signal.
 
         The returned delta_{i-1} was taken with the weights from before the update.
@@ -101,3 +111,7 @@ class Module:
             for i, layer in enumerate(self.layers)
             for name, array in getattr(layer, kind).items()
         }
+
+
+def _spell(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(str, shapes)) or "none (nothing has run forward)"

@@ -25,10 +25,12 @@ class Settings:
     batch_size : B
     fit_every : SG models are fitted on every k-th step
     sg_lr : learning rate of Adam-fitted SG models
-    forget, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
+    forgetting_factor, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
+    sg : "module:Class", a SyntheticGradient in a file of the user's own that takes the place of
+        the method's SG models
     engine : "sequential", or "threads", "processes" or "mpi" (ranks that mpiexec started): one for
         each module (all at once with synthetic gradients, in turn with backprop)
-    depth : most minibatches on the way between two modules
+    queue_size : most minibatches on the way between two modules
     latency : simulated seconds of each message between modules
     deterministic : targets are applied at fixed steps, so that parallel runs repeat
     seed : of weights, minibatch order and stochastic updates
@@ -51,11 +53,12 @@ class Settings:
     batch_size: int = 128
     fit_every: int = 1
     sg_lr: float = 1e-3
-    forget: float = 0.98
+    forgetting_factor: float = 0.98
     ridge: float = 1e-3
     solve_every: int = 8
+    sg: str | None = None
     engine: str = "sequential"
-    depth: int = 4
+    queue_size: int = 4
     latency: float = 0.0
     deterministic: bool = False
     seed: int = 0
@@ -71,7 +74,8 @@ class Settings:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
                 )
-        if any(not 1 <= cut <= len(self.hidden) for cut in self.interfaces):
+        cuts = self.interfaces
+        if list(cuts) != sorted(set(cuts) & set(range(1, len(self.hidden) + 1))):
             raise ValueError(
                 f"cuts: expected increasing numbers in 1..{len(self.hidden)} (hidden layers), "
                 f"got {list(self.cuts)}"
@@ -82,7 +86,7 @@ class Settings:
         self.make_gradient_fit()
         self.make_least_squares_fit()
         check_count("seed", self.seed, 0)
-        check_count("depth", self.depth)
+        check_count("queue_size", self.queue_size)
         check_range("latency", self.latency, 0, float("inf"), open_high=True)
         for name in ("latency", "deterministic"):
             if self.engine == "sequential" and getattr(self, name):
@@ -107,7 +111,7 @@ class Settings:
 
     def make_least_squares_fit(self) -> LeastSquaresFit:
         """Return a fresh fit for one SG model: least squares."""
-        return LeastSquaresFit(self.forget, self.ridge, self.solve_every)
+        return LeastSquaresFit(self.forgetting_factor, self.ridge, self.solve_every)
 
     def to_dict(self) -> dict:
         return asdict(self)

@@ -99,11 +99,18 @@ LOSSES = [
          lambda rng: (SoftmaxCrossEntropy(), batch(rng, 4), rng.integers(0, 4, 7))),
     Case("MeanSquaredError", check_loss,
          lambda rng: (MeanSquaredError(), batch(rng, 3), batch(rng, 3))),
+    Case("SoftmaxCrossEntropy, in time", check_loss, lambda rng: (
+        SoftmaxCrossEntropy(), rng.standard_normal((3, 2, 4)), rng.integers(0, 4, (3, 2)))),
+    Case("MeanSquaredError, in time", check_loss, lambda rng: (
+        MeanSquaredError(), rng.standard_normal((3, 2, 4)), rng.standard_normal((3, 2, 4)))),
 ]
 
 SYNTHETIC = [
     Case("LinearSG", check_synthetic, synthetic(0)),
     Case("LinearSG, conditioned", check_synthetic, synthetic(3)),
+    Case("LinearSG, images", check_synthetic, lambda rng: (
+        LinearSG(8, 0, GradientFit(SGD(0.01)), F64), rng.standard_normal((5, 2, 2, 2)), None,
+        rng.standard_normal((5, 2, 2, 2)))),
 ]
 
 CASES = LAYERS + MODULES + LOSSES + SYNTHETIC

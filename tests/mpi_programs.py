@@ -25,7 +25,7 @@ def as_in_turn() -> None:
     data, rank_cuts = blobs(np.random.default_rng(0)), CUTS[world().size]
     for method in METHODS:
         one = replace(TINY, fit_every=2, cuts=rank_cuts)
-        changes = {"depth": 1, "deterministic": True} if METHODS[method].decoupled else {}
+        changes = {"queue_size": 1, "deterministic": True} if METHODS[method].decoupled else {}
         turns = build_trainer(method, one, data)
         apart = build_trainer(method, replace(one, engine="mpi", **changes), data)
         for _ in range(2):
@@ -39,8 +39,8 @@ def as_in_turn() -> None:
 
 def every_minibatch_once() -> None:
     rank, cuts = world().rank, CUTS[world().size]
-    for options in ({"depth": 1}, {"depth": 5}, {"depth": 2, "latency": 2e-3},
-                    {"depth": 3, "deterministic": True}, None):
+    for options in ({"queue_size": 1}, {"queue_size": 5}, {"queue_size": 2, "latency": 2e-3},
+                    {"queue_size": 3, "deterministic": True}, None):
         net = tiny_network("cdni", cuts=cuts)
         schedule = (ModelParallel(net, workers="mpi", latency=1e-3) if options is None
                     else Asynchronous(net, workers="mpi", **options))
@@ -52,12 +52,12 @@ def every_minibatch_once() -> None:
             return forward(x, training)
 
         module.forward = count
-        if rank < len(net.synthetic):
-            net.synthetic[rank].fit = lambda h, c, target, fitted=fitted: fitted.append(len(h))
+        if rank < len(net.interfaces):
+            net.interfaces[rank].model.fit = lambda h, c, target, fitted=fitted: fitted.append(len(h))
         results = list(schedule.run(minibatches(1, size=n)[0] for n in sizes))
         assert seen == sizes and len(results) == len(sizes)
         if options is not None:
-            assert fitted == (sizes if rank < len(net.synthetic) else [])
+            assert fitted == (sizes if rank < len(net.interfaces) else [])
             assert int(schedule.state()["schedule.steps"]) == len(sizes)
         assert list(schedule.run([])) == []
 
@@ -87,7 +87,7 @@ def exceptions() -> None:
                     list(schedule.run(minibatches(100)))
                 assert caught.value.__notes__[0] == f"in rank {where} (module {where + 1})"
                 assert "broken" in caught.value.__notes__[1]  # the traceback of the rank
-                own = {f"module{world().rank + 1}.", f"synthetic{world().rank + 1}.", "schedule."}
+                own = {f"module{world().rank + 1}.", f"interface{world().rank + 1}.", "schedule."}
                 for name, array in schedule.state().items():
                     if not name.startswith(tuple(own)):
                         np.testing.assert_array_equal(array, before[name])

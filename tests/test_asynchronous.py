@@ -33,10 +33,10 @@ def threads_left():
 @pytest.mark.parametrize("method, p, fit_every", [
     ("cdni", 1.0, 1), ("cdni-ls", 1.0, 3), ("dni", 0.5, 2),
 ])
-def test_depth_one_in_fixed_order_is_the_sequential_schedule(cuts, method, p, fit_every):
+def test_queues_of_one_in_fixed_order_is_the_sequential_schedule(cuts, method, p, fit_every):
     options = {"fit_every": fit_every, "update_probability": p}
     turns = Decoupled(tiny_network(method, cuts=cuts), rng=np.random.default_rng(2), **options)
-    threads = Asynchronous(tiny_network(method, cuts=cuts), rng=np.random.default_rng(2), depth=1,
+    threads = Asynchronous(tiny_network(method, cuts=cuts), rng=np.random.default_rng(2), queue_size=1,
                            deterministic=True, **options)
     assert list(turns.run(minibatches(12))) == list(threads.run(minibatches(12)))
     assert_same_state(turns, threads)
@@ -50,10 +50,10 @@ def test_model_parallel_is_backprop(cuts):
     assert_same_state(one, split)
 
 
-def test_deterministic_runs_repeat_at_any_depth():
+def test_deterministic_runs_repeat_at_any_queue_size():
     runs = []
     for _ in range(3):
-        schedule = Asynchronous(tiny_network(), depth=3, deterministic=True)
+        schedule = Asynchronous(tiny_network(), queue_size=3, deterministic=True)
         list(schedule.run(minibatches(20)))
         runs.append(schedule)
     assert_same_state(runs[0], runs[1])
@@ -65,22 +65,22 @@ def test_deterministic_runs_repeat_at_any_depth():
 
 
 @pytest.mark.parametrize("make", [
-    lambda n: Asynchronous(n, depth=2), lambda n: Asynchronous(n, depth=1, latency=1e-4),
-    lambda n: Asynchronous(n, depth=3, deterministic=True), lambda n: ModelParallel(n),
+    lambda n: Asynchronous(n, queue_size=2), lambda n: Asynchronous(n, queue_size=1, latency=1e-4),
+    lambda n: Asynchronous(n, queue_size=3, deterministic=True), lambda n: ModelParallel(n),
 ])
 def test_every_module_handles_every_minibatch_once_in_order(make):
     schedule = make(tiny_network("cdni"))
     seen = [[] for _ in schedule.network.modules]
-    fitted = [0 for _ in schedule.network.synthetic]
+    fitted = [0 for _ in schedule.network.interfaces]
     for i, module in enumerate(schedule.network.modules):
         def forward(x, training=True, i=i, run=module.forward):
             seen[i].append(len(x))
             return run(x, training)
         module.forward = forward
-    for i, model in enumerate(schedule.network.synthetic):
+    for i, interface in enumerate(schedule.network.interfaces):
         def fit(h, c, target, i=i):
             fitted[i] += len(h) == len(c) == len(target)
-        model.fit = fit
+        interface.fit = fit
     sizes = list(range(2, 22))  # each minibatch known by its size
     results = list(schedule.run(minibatches(1, size=n)[0] for n in sizes))
     assert seen == [sizes] * len(seen)
@@ -89,7 +89,7 @@ def test_every_module_handles_every_minibatch_once_in_order(make):
         assert fitted == [len(sizes)] * len(fitted)
 
 
-@pytest.mark.parametrize("make", [lambda n: Asynchronous(n, depth=1), ModelParallel])
+@pytest.mark.parametrize("make", [lambda n: Asynchronous(n, queue_size=1), ModelParallel])
 @pytest.mark.parametrize("module", [0, 1, 3])
 @pytest.mark.parametrize("method", ["forward", "learn"])
 def test_an_exception_in_a_module_is_raised_as_it_was(make, module, method):
@@ -118,7 +118,7 @@ def test_an_exception_in_the_data_is_raised_as_it_was():
     assert threads_left() == []
 
 
-@pytest.mark.parametrize("make", [lambda n: Asynchronous(n, depth=8), ModelParallel])
+@pytest.mark.parametrize("make", [lambda n: Asynchronous(n, queue_size=8), ModelParallel])
 @pytest.mark.parametrize("module", [0, 2])
 @pytest.mark.parametrize("quantity", ["activations", "gradients"])
 def test_divergence_names_step_module_and_quantity(make, module, quantity):
@@ -149,8 +149,8 @@ def test_divergence_names_step_module_and_quantity(make, module, quantity):
 
 def test_targets_are_fitted_as_they_arrive_and_not_at_the_end():
     """The data stand still until a fit has happened: only a running schedule can go on."""
-    schedule, fitted = Asynchronous(tiny_network("cdni"), depth=2), threading.Event()
-    schedule.network.synthetic[0].fit = lambda h, c, target: fitted.set()
+    schedule, fitted = Asynchronous(tiny_network("cdni"), queue_size=2), threading.Event()
+    schedule.network.interfaces[0].model.fit = lambda h, c, target: fitted.set()
 
     def source():
         for number, batch in enumerate(minibatches(30)):
@@ -193,7 +193,7 @@ def test_ctrl_c_while_everybody_waits_stops_all_threads_at_once(make):
 
 
 def test_interrupt_in_the_consumer_leaves_no_thread():
-    schedule = Asynchronous(tiny_network(), depth=1)
+    schedule = Asynchronous(tiny_network(), queue_size=1)
     with pytest.raises(KeyboardInterrupt):
         for _ in schedule.run(minibatches(1) * 10_000):
             raise KeyboardInterrupt
@@ -205,7 +205,7 @@ def test_interrupt_in_the_consumer_leaves_no_thread():
 def test_deterministic_training_resumes_bit_for_bit(tmp_path, engine):
     """No message is under way between epochs, so a checkpoint holds everything."""
     data = blobs(np.random.default_rng(0))
-    settings = replace(TINY, engine=engine, depth=2, deterministic=True)
+    settings = replace(TINY, engine=engine, queue_size=2, deterministic=True)
     straight, first, second = (build_trainer("cdni-stochastic", settings, data) for _ in range(3))
     straight.epoch()
     straight.epoch()
@@ -228,8 +228,8 @@ def test_settings_choose_the_engine(method, kind):
 
 
 def test_wrong_options_are_refused():
-    with pytest.raises(ValueError, match="depth: expected a number in .*, got 0"):
-        Asynchronous(tiny_network(), depth=0)
+    with pytest.raises(ValueError, match="queue_size: expected a number in .*, got 0"):
+        Asynchronous(tiny_network(), queue_size=0)
     with pytest.raises(ValueError, match="latency.*got -1"):
         Asynchronous(tiny_network(), latency=-1)
     with pytest.raises(ValueError, match="latency.*got -1"):

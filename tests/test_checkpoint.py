@@ -141,7 +141,7 @@ def test_another_network_is_refused_by_name(tmp_path):
     wider = build_trainer("cdni-ls", replace(TINY, hidden=(9, 7, 6)), DATA)
     with pytest.raises(CheckpointError, match=r"module1.params.0.W: expected \(5, 9\).*got \(5, 8"):
         checkpoint.restore(path, wider)
-    with pytest.raises(CheckpointError, match="synthetic1.*is unknown"):
+    with pytest.raises(CheckpointError, match="interface1.*is unknown"):
         checkpoint.restore(path, build_trainer("backprop", TINY, DATA))
 
 

@@ -82,7 +82,7 @@ def test_resume_refuses_options_it_would_ignore(tmp_path, capsys):
     (["train", "--checkpoint", "."], "is a folder"),
     (["train", "--blas-threads", "0"], "--blas-threads: expected a number in [1, inf], got 0"),
     (["train", "--latency", "0.01"], "latency: needs engine threads, processes or mpi"),
-    (["train", "--engine", "threads", "--depth", "0"], "depth: expected a number in [1, inf]"),
+    (["train", "--engine", "threads", "--queue-size", "0"], "queue_size: expected a number in [1, inf]"),
     (["benchmark", "--validate", "0"], "--validate: expected a number in [1, 3999], got 0"),
     (["benchmark", "--methods", "magic"], "expected one of backprop, dni"),
     (["benchmark", "--target", "93"], "--target: expected a share in (0, 1], got 93"),

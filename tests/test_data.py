@@ -159,13 +159,13 @@ def test_dataset_is_read_only():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("x_train", np.zeros((4, 2, 1)), r"x_train: expected shape .* got \(4, 2, 1\)"),
+        ("x_train", np.zeros(4), r"x_train: expected shape .* got \(4,\)"),
         ("x_train", [[1.0]], "x_train: expected a NumPy array, got list"),
         ("x_train", np.zeros((0, 2)), r"x_train: expected shape .* got \(0, 2\)"),
         ("x_train", np.zeros((4, 2), int), "x_train: expected uint8 or floating values, got int"),
         ("x_train", np.array([[0, 1], [0, np.nan]] * 2), r"x_train: .*finite.* index \(1, 1\)"),
         ("x_test", np.array([[0, np.inf], [0, 0]]), r"x_test: .*finite.* index \(0, 1\)"),
-        ("x_test", np.zeros((2, 3)), "x_test: expected 2 columns as in x_train, got 3"),
+        ("x_test", np.zeros((2, 3)), r"x_test: expected examples of shape \(2,\) as in x_train, got \(3,\)"),
         ("x_test", np.zeros((2, 2), np.uint8), "x_test: expected type float64 .* got uint8"),
         ("y_train", np.zeros(3, int), r"y_train: expected shape \(4,\), got \(3,\)"),
         ("y_train", np.zeros((4, 1), int), r"y_train: expected shape \(4,\), got \(4, 1\)"),

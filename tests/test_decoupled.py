@@ -20,9 +20,9 @@ def batch(rng, size=16):
 
 def spy_on_fits(network):
     """Record (h, c, target) of every fit instead of fitting."""
-    seen = [[] for _ in network.synthetic]
-    for calls, model in zip(seen, network.synthetic, strict=True):
-        model.fit = lambda h, c, target, calls=calls: calls.append(
+    seen = [[] for _ in network.interfaces]
+    for calls, interface in zip(seen, network.interfaces, strict=True):
+        interface.model.fit = lambda h, c, target, calls=calls: calls.append(
             (h.copy(), None if c is None else c.copy(), target.copy())
         )
     return seen
@@ -30,14 +30,15 @@ def spy_on_fits(network):
 
 def test_targets_are_bootstrapped_with_the_weights_before_the_update(rng):
     network = build_network("cdni", replace(TINY, dtype="float64", batch_norm=False), 5, 3, rng)
-    for model in network.synthetic:
+    for model in (interface.model for interface in network.interfaces):
         model.W[...] = rng.standard_normal(model.W.shape)
     x, y = rng.standard_normal((16, 5)), rng.integers(0, 3, 16)
-    c = network.context(y, x.dtype)
+    c = network.context(x, y)
     expected, h = [], x
     for i, module in enumerate(network.modules):
         h = module.forward(h).copy()
-        signal = (network.synthetic[i].predict(h, c).copy() if i < 3 else network.loss(h, y)[1])
+        signal = (network.interfaces[i].predict(h, c[i]).copy() if i < 3
+                  else network.loss(h, y)[1])
         expected.append(module.backward(signal).copy())
     seen = spy_on_fits(network)
     Decoupled(network).step(x, y)
@@ -133,7 +134,7 @@ def test_quality_against_the_truth_and_against_the_target(rng):
     ).copy()
     _, delta = network.loss(network.modules[3].forward(h), y)
     truth = network.modules[3].backward(delta).copy()
-    network.synthetic[2].predict = lambda h, c: truth
+    network.interfaces[2].model.predict = lambda h, c: truth
     top = measure(network, [(x, y)])[2]
     assert top.relative_error == pytest.approx(0, abs=1e-12)
     assert top.cosine == pytest.approx(1)
@@ -156,5 +157,5 @@ def test_wrong_options_are_refused(rng):
         Decoupled(network, update_probability=0, rng=rng)
     with pytest.raises(ValueError, match="needs a random generator"):
         Decoupled(network, update_probability=0.5)
-    with pytest.raises(ValueError, match="expected 3 SG models"):
+    with pytest.raises(ValueError, match="expected 3 interfaces"):
         Decoupled(build_network("backprop", TINY, 5, 3, rng))

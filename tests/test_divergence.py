@@ -51,7 +51,7 @@ def test_nan_in_a_module_is_found_there(place):
 def test_exploding_synthetic_gradient_names_its_module():
     data = blobs(np.random.default_rng(0))
     trainer = build_trainer("cdni", TINY, data)
-    trainer.schedule.network.synthetic[1].W[...] = 1e9
+    trainer.schedule.network.interfaces[1].model.W[...] = 1e9
     with pytest.raises(DivergenceError, match="epoch 1, step 1: .*gradients of module 2 "):
         trainer.epoch()
 

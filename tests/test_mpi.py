@@ -133,7 +133,7 @@ def test_a_network_of_one_module_needs_no_mpiexec():
 def test_a_run_is_saved_by_rank_0_and_resumed(tmp_path):
     """In fixed order it is the run of modules in turn, in two parts. Rank 0 alone speaks."""
     saved, history = tmp_path / "run.npz", tmp_path / "history.json"
-    fixed = ["--depth", 1, "--deterministic", "--cuts", 1, 2, 3]
+    fixed = ["--queue-size", 1, "--deterministic", "--cuts", 1, 2, 3]
     first = mpiexec(4, *TRAIN, *fixed, "--epochs", 1, "--checkpoint", saved)
     assert (first.stdout.count("epoch  "), first.returncode) == (1, 0), first.stderr
     second = mpiexec(4, *TRAIN[:3], "--resume", saved, "--epochs", 3, "--history", history)

@@ -165,8 +165,7 @@ def test_same_seed_same_report(rng):
     assert first.errors == second.errors
 
 
-def test_least_squares_fit_has_no_gradient_to_check(rng):
+def test_least_squares_fit_follows_no_gradient_and_keeps_its_promises(rng):
     h = rng.standard_normal((5, 3))
-    model = LinearSG(3, 0, LeastSquaresFit(), np.float64)
-    with pytest.raises(ValueError, match="LeastSquaresFit follows no gradient"):
-        check_synthetic(model, h, None, h, rng)
+    report = check_synthetic(LinearSG(3, 0, LeastSquaresFit(), np.float64), h, None, h, rng)
+    assert report.passed and set(report.checked) == {"fit"}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import TINY, blobs
 
+from sgdni.interface import Interface
 from sgdni.losses import SoftmaxCrossEntropy
 from sgdni.methods import build_network
 from sgdni.mlp import build_mlp
@@ -17,6 +18,8 @@ from sgdni.training import Backprop, Decoupled
 
 class TrueGradient(SyntheticGradient):
     """An oracle in place of M_i: backpropagates through all modules above, changing nothing."""
+
+    n_context = 3
 
     def __init__(self, network: Network, interface: int) -> None:
         self.network, self.above = network, network.modules[interface:]
@@ -59,14 +62,14 @@ def assert_same_weights(a: Network, b: Network) -> None:
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_true_gradient_in_place_of_sg_equals_backprop(rng, cuts, batch_norm):
     locked = Network(mlp(cuts, batch_norm), SoftmaxCrossEntropy())
-    free = Network(mlp(cuts, batch_norm), SoftmaxCrossEntropy(), n_context=3)
-    free.synthetic = [TrueGradient(free, i) for i in range(1, len(free.modules))]
+    free = Network(mlp(cuts, batch_norm), SoftmaxCrossEntropy())
+    free.interfaces = [Interface(TrueGradient(free, i)) for i in range(1, len(free.modules))]
     backprop, decoupled = Backprop(locked), Decoupled(free)
     for x, y in batches(rng):
         a, b = backprop.step(x, y), decoupled.step(x, y)
         assert a.loss == pytest.approx(b.loss, rel=1e-12)
     assert_same_weights(locked, free)
-    assert [m.fitted for m in free.synthetic] == [6] * len(cuts)
+    assert [interface.model.fitted for interface in free.interfaces] == [6] * len(cuts)
 
 
 @pytest.mark.parametrize("cuts, schedule", [([], Decoupled), ([1, 2, 3], Backprop)],

@@ -26,8 +26,9 @@ def test_every_package_is_listed():
 
 
 LEVELS = (
-    "files checks blas colours shared", "layers losses optimizers", "module", "synthetic",
-    "gradcheck network", "mlp data", "training", "timeline settings", "methods", "cuts",
+    "files checks blas colours shared products arrays users", "layers losses optimizers", "module",
+    "synthetic", "interface", "gradcheck network", "mlp data", "training", "timeline settings",
+    "methods", "cuts",
     "benchmark plots", "cli course", "__main__",
 )
 

@@ -30,7 +30,7 @@ MAKERS = [lambda n, **o: Asynchronous(n, workers="processes", **o),
 def test_in_fixed_order_processes_train_as_modules_in_turn(method):
     """Over two epochs: state, generators and order all come back from the processes."""
     data = blobs(np.random.default_rng(0))
-    changes = {"depth": 1, "deterministic": True} if METHODS[method].decoupled else {}
+    changes = {"queue_size": 1, "deterministic": True} if METHODS[method].decoupled else {}
     turns = build_trainer(method, replace(TINY, fit_every=2), data)
     apart = build_trainer(method, replace(SETTINGS, fit_every=2, **changes), data)
     for _ in range(2):
@@ -41,7 +41,7 @@ def test_in_fixed_order_processes_train_as_modules_in_turn(method):
         assert generator.bit_generator.state == apart.generators[name].bit_generator.state
 
 
-@pytest.mark.parametrize("options", [{"depth": 1}, {"depth": 5}, {"depth": 2, "latency": 2e-3}])
+@pytest.mark.parametrize("options", [{"queue_size": 1}, {"queue_size": 5}, {"queue_size": 2, "latency": 2e-3}])
 def test_every_minibatch_has_its_result(options):
     schedule = Asynchronous(tiny_network(), workers="processes", **options)
     assert len(list(schedule.run(minibatches(30)))) == 30

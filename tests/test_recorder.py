@@ -12,8 +12,8 @@ SCHEDULES = {
     "backprop": lambda n: Backprop(n),
     "decoupled": lambda n: Decoupled(n),
     "model-parallel": lambda n: ModelParallel(n),
-    "threads": lambda n: Asynchronous(n, depth=1, deterministic=True),
-    "processes": lambda n: Asynchronous(n, workers="processes", depth=1, deterministic=True),
+    "threads": lambda n: Asynchronous(n, queue_size=1, deterministic=True),
+    "processes": lambda n: Asynchronous(n, workers="processes", queue_size=1, deterministic=True),
 }
 
 

@@ -32,7 +32,7 @@ def one_run(seed: int, workers: str) -> None:
     if decoupled:
         p = float(rng.choice([0.5, 1.0]))
         schedule = Asynchronous(
-            network, workers=workers, latency=latency, depth=int(rng.integers(1, 6)),
+            network, workers=workers, latency=latency, queue_size=int(rng.integers(1, 6)),
             fit_every=int(rng.integers(1, 4)), update_probability=p,
             rng=np.random.default_rng(seed) if p < 1 else None,
             deterministic=bool(rng.integers(2)),

@@ -37,7 +37,7 @@ def test_weights_are_seen_through_their_blocks(rng):
 
 
 def test_least_squares_recovers_a_linear_target_exactly(rng):
-    model = LinearSG(3, 2, LeastSquaresFit(forget=1.0, ridge=1e-13, solve_every=4), F64)
+    model = LinearSG(3, 2, LeastSquaresFit(forgetting_factor=1.0, ridge=1e-13, solve_every=4), F64)
     h, c, target = problem(rng, size=80)
     for part in np.split(np.arange(80), 4):
         model.fit(h[part], c[part], target[part])
@@ -45,7 +45,7 @@ def test_least_squares_recovers_a_linear_target_exactly(rng):
 
 
 def test_least_squares_is_the_regression_on_everything_seen(rng):
-    model = LinearSG(3, 0, LeastSquaresFit(forget=1.0, ridge=0, solve_every=4), F64)
+    model = LinearSG(3, 0, LeastSquaresFit(forgetting_factor=1.0, ridge=0, solve_every=4), F64)
     h, _, target = problem(rng, size=80, noise=0.5)
     for part in np.split(np.arange(80), 4):
         model.fit(h[part], None, target[part])
@@ -164,8 +164,8 @@ def test_wrong_target_is_refused():
 
 
 @pytest.mark.parametrize("make, complaint", [
-    (lambda: LeastSquaresFit(forget=0), r"forget: expected a number in \(0, 1\], got 0"),
-    (lambda: LeastSquaresFit(forget=1.1), "forget: .* got 1.1"),
+    (lambda: LeastSquaresFit(forgetting_factor=0), r"forgetting_factor: expected a number in \(0, 1\], got 0"),
+    (lambda: LeastSquaresFit(forgetting_factor=1.1), "forgetting_factor: .* got 1.1"),
     (lambda: LeastSquaresFit(ridge=-1), "ridge: .* got -1"),
     (lambda: LeastSquaresFit(solve_every=0), "solve_every: .* got 0"),
     (lambda: LinearSG(0, 0, LeastSquaresFit()), "n >= 1 and n_context >= 0, got 0, 0"),

@@ -42,13 +42,13 @@ def test_model_parallel_backprop_adds_two_latencies_a_link():
 def test_decoupled_costs_the_slowest_worker_whatever_the_latency():
     slowest = 1 + 2 + 0.25 + 0.5
     assert step("decoupled") == pytest.approx(slowest)
-    assert step("decoupled", latency=5, depth=8) == pytest.approx(slowest)
+    assert step("decoupled", latency=5, queue_size=8) == pytest.approx(slowest)
     assert step("decoupled", fit_every=4) == pytest.approx(1 + 2 + 0.25 + 0.5 / 4)
 
 
 def test_a_short_queue_does_not_cover_a_long_latency():
-    assert step("decoupled", latency=20, depth=1) == pytest.approx(20)
-    assert step("decoupled", latency=20, depth=4) == pytest.approx(5)
+    assert step("decoupled", latency=20, queue_size=1) == pytest.approx(20)
+    assert step("decoupled", latency=20, queue_size=4) == pytest.approx(5)
 
 
 def test_without_the_forward_lock_nobody_waits():

@@ -369,8 +369,8 @@ WRONG = [
     wrong(NoOneHot, "labels", "h"),
     wrong(FactorTwo, "targets", "h"),
     wrong(LossAltersTarget, "targets", "", "the loss altered y"),
-    wrong(FitAwayFromTarget, "synthetic", "A C b"),
+    wrong(FitAwayFromTarget, "synthetic", "A C b", "no nearer to the target"),
     wrong(FitOnMean, "synthetic", "A C b"),
     wrong(FitWithoutBias, "synthetic", "b"),
-    wrong(IgnoresContext, "synthetic", "", "predict is not h A + c C + b"),
+    wrong(IgnoresContext, "synthetic", "", "predict ignores c"),
 ]

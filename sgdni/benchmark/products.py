@@ -1,93 +1,49 @@
 """Count the matrix products of one training step: the arithmetic behind every speed claim.
 
 A hidden layer costs backpropagation three products of the same size: forward, weight gradient and
-input gradient (the lowest layer needs no input gradient). A linear SG model adds one to predict
-and two to be fitted by a gradient step, or one twice as wide and a share of a linear system by
-least squares. So in one thread a DNI step is dearer than a backprop step, by the ratio of
+input gradient (the lowest layer needs no input gradient). SG models come on top, each with what it
+says that it costs. So in one thread a DNI step is dearer than a backprop step, by the ratio of
 `operations`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from sgdni.layers import Dense
 from sgdni.network import Network
-from sgdni.synthetic import LeastSquaresFit, LinearSG
+from sgdni.products import Product, operations
 
-
-@dataclass(frozen=True)
-class Product:
-    """A (rows, inner) times (inner, columns) product, done `per_step` times a step on average.
-
-    transposed : which factor is a transposed view ("", "left" or "right"), for timing it alike.
-    solve : a linear system instead: a (rows, rows) matrix with `columns` right-hand sides.
-    """
-
-    name: str
-    rows: int
-    inner: int
-    columns: int
-    per_step: float = 1.0
-    transposed: str = ""
-    solve: bool = False
-
-    @property
-    def operations(self) -> float:
-        """Multiplications and additions of one step's share of it."""
-        if self.solve:
-            # Cholesky factor, its inverse, and two products (synthetic/cholesky.py)
-            once = 2 * self.rows**3 / 3 + 4 * self.rows**2 * self.columns
-        else:
-            once = 2 * self.rows * self.inner * self.columns
-        return once * self.per_step
-
-
-def operations(products: Sequence[Product]) -> float:
-    """Return the operations of one step."""
-    return sum(p.operations for p in products)
+__all__ = ["Product", "ProductsAlone", "of_step", "operations"]
 
 
 def of_step(network: Network, batch_size: int, *, decoupled: bool = False,
             fit_every: int = 1) -> list[Product]:
     """Return the products of one step of Backprop, or of Decoupled, on this network."""
-    products: list[Product] = []
+    found: list[Product] = []
+
+    def add(owner: str, products: Sequence[Product], share: float = 1.0) -> None:
+        found.extend(replace(p, name=f"{owner} {p.name}", per_step=share * p.per_step)
+                     for p in products)
+
+    seldom = 1 / fit_every if decoupled else 1.0
     for i, module in enumerate(network.modules):
-        dense = [layer for layer in module.layers if isinstance(layer, Dense)]
-        for j, layer in enumerate(dense):
-            name = f"module {i + 1} layer {j + 1}"
-            n_in, n_out, lowest_of_module = layer.n_in, layer.n_out, j == 0
-            products.append(Product(f"{name} forward", batch_size, n_in, n_out))
-            products.append(Product(f"{name} dW", n_in, batch_size, n_out, transposed="left"))
-            if i == 0 and lowest_of_module:
-                continue  # nothing below wants it
-            share = 1 / fit_every if decoupled and lowest_of_module else 1.0
-            products.append(
-                Product(f"{name} dx", batch_size, n_out, n_in, share, transposed="right")
-            )
+        for j, layer in enumerate(module.layers):
+            owner, products = f"module {i + 1} layer {j + 1}", layer.products(batch_size)
+            add(owner, products["forward"])
+            add(owner, products["params"])
+            if j > 0:
+                add(owner, products["input"])
+            elif i > 0:  # a module's lowest layer makes the target; nobody is below the lowest
+                add(owner, products["input"], seldom)
     if decoupled:
-        for i, model in enumerate(network.synthetic, start=1):
-            products += _of_model(f"M_{i}", model, batch_size, 1 / fit_every)
-    return products
-
-
-def _of_model(name: str, model: LinearSG, batch_size: int, share: float) -> list[Product]:
-    m, n = model.W.shape
-    predict = Product(f"{name} predict", batch_size, m, n)
-    if isinstance(model.fit_method, LeastSquaresFit):
-        fit = [
-            Product(f"{name} moments", m, batch_size, m + n, share, transposed="left"),
-            Product(f"{name} solve", m, m, n, share / model.fit_method.solve_every, solve=True),
-        ]
-    else:
-        fit = [
-            Product(f"{name} residual", batch_size, m, n, share),
-            Product(f"{name} gradient", m, batch_size, n, share, transposed="left"),
-        ]
-    return [predict, *fit]
+        for i, interface in enumerate(network.interfaces, start=1):
+            products = interface.model.products(batch_size)
+            add(f"M_{i}", products["predict"])
+            add(f"M_{i}", products["fit"], seldom)
+    return found
 
 
 class ProductsAlone:

@@ -42,7 +42,7 @@ def _title(results: dict) -> str:
     widths = "-".join(map(str, s["hidden"]))
     engine = ""
     if s["engine"] != "sequential":
-        engine = (f"\nEngine {s['engine']}: one for each module, queues of {s['depth']}, "
+        engine = (f"\nEngine {s['engine']}: one for each module, queues of {s['queue_size']}, "
                   f"{1e3 * s['latency']:g} ms links")
     norm = "batch norm" if s["batch_norm"] else "no batch norm"
     threads = results["rows"][0]["blas_threads"]

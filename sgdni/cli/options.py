@@ -39,13 +39,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     sg = parser.add_argument_group("synthetic gradients")
     _add(sg, "fit_every", "fit the SG models on every k-th step", type=int, metavar="K")
     _add(sg, "sg_lr", "learning rate of Adam-fitted SG models", type=float)
-    _add(sg, "forget", "forgetting factor of least squares", type=float)
+    _add(sg, "forgetting_factor", "of least squares", type=float)
     _add(sg, "ridge", "ridge of least squares, relative", type=float)
     _add(sg, "solve_every", "fits between two least-squares solutions", type=int, metavar="K")
+    _add(sg, "sg", "an SG model of your own instead of the method's: a SyntheticGradient class in a "
+         "module beside you", metavar="MODULE:CLASS")
     engine = parser.add_argument_group("engine")
     _add(engine, "engine", "sequential; or threads, processes or mpi: one for each module (the "
          "last is started as: mpiexec -n MODULES sgdni train --engine mpi ...)")
-    _add(engine, "depth", "most minibatches on the way between two modules", type=int, metavar="N")
+    _add(engine, "queue_size", "most minibatches on the way between two modules", type=int, metavar="N")
     _add(engine, "latency", "simulated seconds of each message between modules, on one machine",
          type=float, metavar="S")
     _add_switch(engine, "deterministic", "apply targets at fixed steps, so that parallel runs "

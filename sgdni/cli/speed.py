@@ -25,7 +25,7 @@ from sgdni.settings import Settings
 # and DNI reach 97% with this one as soon as with any other.
 SETTINGS = {"hidden": (256, 256, 256, 256), "lr": 0.05, "ridge": 1e-2}
 EPOCHS, REPEATS, LATENCY = 5, 5, 0.005
-NOT_HERE = ("methods", "peers", "blas_threads", "engine", "deterministic", "depth")
+NOT_HERE = ("methods", "peers", "blas_threads", "engine", "deterministic", "queue_size")
 
 
 def run(args: argparse.Namespace, data: Dataset, target: float, *, epochs: int, repeats: int

@@ -6,11 +6,12 @@ by `scale_pixels`: 60,000 images take 47 MB as bytes and 376 MB as float64.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sgdni.checks import check_batch, check_finite, check_labels, check_range
+from sgdni.checks import check_finite, check_labels, check_matrix, check_range
 
 
 def scale_pixels(
@@ -98,12 +99,12 @@ class Dataset:
             check_range("target_accuracy", self.target_accuracy, 0, 1, open_low=True)
         _check_examples("x_train", self.x_train)
         _check_examples("x_test", self.x_test)
-        check_labels("y_train", self.y_train, len(self.x_train), self.n_classes)
-        check_labels("y_test", self.y_test, len(self.x_test), self.n_classes)
-        if self.x_test.shape[1] != self.x_train.shape[1]:
+        check_labels("y_train", self.y_train, (len(self.x_train),), self.n_classes)
+        check_labels("y_test", self.y_test, (len(self.x_test),), self.n_classes)
+        if self.x_test.shape[1:] != self.x_train.shape[1:]:
             raise ValueError(
-                f"x_test: expected {self.x_train.shape[1]} columns as in x_train, "
-                f"got {self.x_test.shape[1]}"
+                f"x_test: expected examples of shape {self.x_train.shape[1:]} as in x_train, "
+                f"got {self.x_test.shape[1:]}"
             )
         # Bytes are divided by 255 and floats are not, so the two parts must be of one type.
         if self.x_test.dtype != self.x_train.dtype:
@@ -119,7 +120,7 @@ class Dataset:
     @property
     def n_features(self) -> int:
         """Number of values in one example, n_0."""
-        return self.x_train.shape[1]
+        return math.prod(self.x_train.shape[1:])
 
     def validation_split(self, n: int, rng: np.random.Generator) -> Dataset:
         """Set training examples aside, to choose hyperparameters without touching the test set.
@@ -161,7 +162,7 @@ class Dataset:
 
 
 def _check_examples(field: str, x: np.ndarray) -> None:
-    check_batch(field, x, width=None, dtype=None)
+    check_matrix(field, x)
     if x.dtype != np.uint8 and x.dtype.kind != "f":
         raise ValueError(f"{field}: expected uint8 or floating values, got {x.dtype}")
     if x.dtype.kind == "f":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 
+from sgdni.arrays import Arrays, each
 from sgdni.checks import check_same_shape
 from sgdni.gradcheck.differences import MAX_ENTRIES, STEP, TOLERANCE, compare, require_float64
 from sgdni.gradcheck.report import Report
@@ -17,10 +18,10 @@ from sgdni.module import Module
 Gradients = dict[str, np.ndarray]
 
 
-def check_layer(layer: Layer | Module, x: np.ndarray, rng: np.random.Generator, *,
-                cotangent: np.ndarray | None = None, max_entries: int = MAX_ENTRIES,
+def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator, *,
+                cotangent: Arrays | None = None, max_entries: int = MAX_ENTRIES,
                 step: float = STEP, tolerance: float = TOLERANCE) -> Report:
-    """Check forward and backward of a layer or module on the minibatch x (B, n_in).
+    """Check forward and backward of a layer or module on the minibatch x, as a rule (B, n_in).
 
     The gradient of sum(v * y), for a random v, is compared with central differences in x and in
     every parameter. Further checks: forward is deterministic; neither pass alters its inputs,
@@ -33,10 +34,10 @@ def check_layer(layer: Layer | Module, x: np.ndarray, rng: np.random.Generator, 
         Built with ``dtype=np.float64``. Parameters that are exactly 0 or 1 (fresh biases and
         gains, which hide errors) get random values for the check. Parameters and buffers are put
         back after it; `grads` are not.
-    x : ndarray of float64
+    x : ndarray of float64, or a tuple of them where the layer takes one
     rng : numpy.random.Generator
         Draws v, those values, and the entries to check.
-    cotangent : ndarray (B, n_out), optional
+    cotangent : ndarray (B, n_out), or a tuple where forward returns one, optional
         Used for v. A fixed one can be blind: backward of a softmax layer, right or wrong in its
         factor, is zero for v = 1.
     max_entries : int
@@ -47,45 +48,53 @@ def check_layer(layer: Layer | Module, x: np.ndarray, rng: np.random.Generator, 
     Returns
     -------
     Report
-        With variables ``"x"`` and the names in ``layer.params``.
+        With variables ``"x"`` (for a tuple ``"x0"``, ``"x1"``, ...) and the names in
+        ``layer.params``.
 
     Raises
     ------
     ValueError
         Unless x and the parameters are float64, for a cotangent of another shape than y, and for
-        a parameter called "x".
+        a parameter called like an input.
     """
-    if "x" in layer.params:
-        raise ValueError("gradient check: 'x' is the name of the input, rename that parameter")
-    require_float64({"x": x, **layer.params})
+    if clash := _named("x", x).keys() & layer.params.keys():
+        raise ValueError(f"gradient check: {clash.pop()!r} is the name of an input, rename that "
+                         f"parameter")
+    require_float64({**_named("x", x), **layer.params})
     report = Report(_name(layer), tolerance)
     with _restored(layer):
-        x = x.copy()
+        x = _copied(x)
         for p in layer.params.values():
             fresh = (p == 0) | (p == 1)
             p[fresh] += rng.uniform(0.3, 0.9, fresh.sum()) * rng.choice([-1, 1], fresh.sum())
         y = _check_forward(report, layer, x)
         if report.violations:
             return report  # differences of such a function mean nothing
-        v = rng.standard_normal(y.shape) if cotangent is None else cotangent
-        check_same_shape("check_layer's cotangent", v, y.shape)
-        gradients = _check_backward(report, layer, x, v, rng.standard_normal(y.shape))
-        compare(report, lambda: layer.forward(x), v, {"x": x, **layer.params}, gradients, rng,
-                step=step, max_entries=max_entries)
+        v = _like(y, rng.standard_normal) if cotangent is None else cotangent
+        for ours, theirs in zip(each(v), each(y), strict=True):
+            check_same_shape("check_layer's cotangent", ours, theirs.shape)
+        gradients = _check_backward(report, layer, x, v, _like(y, rng.standard_normal))
+        compare(report, lambda: _flat(layer.forward(x)), _flat(v),
+                {**_named("x", x), **layer.params}, gradients, rng, step=step,
+                max_entries=max_entries)
     return report
 
 
-def _check_forward(report: Report, layer: Layer | Module, x: np.ndarray) -> np.ndarray:
-    inputs, held = {"x": x, **layer.params}, _held(layer)
+def _check_forward(report: Report, layer: Layer | Module, x: Arrays) -> Arrays:
+    inputs, held = {**_named("x", x), **layer.params}, _held(layer)
     before = _copies(inputs)
-    layer.forward(x[::-1].copy())  # what a layer remembers must not be its first minibatch
+    layer.forward(_turned(x))  # what a layer remembers must not be its first minibatch
     y = layer.forward(x)
-    if not isinstance(y, np.ndarray) or y.dtype != np.float64 or len(y) != len(x):
-        got = f"{y.shape} {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
-        report.violations.append(f"forward: expected a float64 array of {len(x)} rows, got {got}")
-        return y
-    y = y.copy()
-    if not np.isfinite(y).all():
+    rows = {len(array) for array in each(x)}
+    for part in each(y):
+        if not isinstance(part, np.ndarray) or part.dtype != np.float64 or len(part) not in rows:
+            got = (f"{part.shape} {part.dtype}" if isinstance(part, np.ndarray)
+                   else type(part).__name__)
+            report.violations.append(f"forward: expected a float64 array of "
+                                     f"{' or '.join(map(str, sorted(rows)))} rows, got {got}")
+            return y
+    y = _copied(y)
+    if not np.isfinite(_flat(y)).all():
         report.violations.append("forward returned infinite or undefined values")
     _check_unaltered(report, "forward", inputs, before)
     for arrays, name, array in held:
@@ -94,24 +103,25 @@ def _check_forward(report: Report, layer: Layer | Module, x: np.ndarray) -> np.n
                 f"forward replaced {name}: write into it, since optimisers and checkpoints hold it"
             )
     again = layer.forward(x)
-    if again.shape != y.shape or _apart({"y": y}, {"y": again}):
+    if _apart(_named("y", y), _named("y", again)):
         report.violations.append("forward is not deterministic: twice the same x, two outputs")
     return y
 
 
-def _check_backward(report: Report, layer: Layer | Module, x: np.ndarray, v: np.ndarray,
-                    u: np.ndarray) -> Gradients:
+def _check_backward(report: Report, layer: Layer | Module, x: Arrays, v: Arrays,
+                    u: Arrays) -> Gradients:
     """Return the gradients for v that can be compared, after all checks without differences."""
-    inputs = {"x": x, **layer.params}
+    inputs = {**_named("x", x), **layer.params}
     before = _copies(inputs)
 
-    def run(cotangent: np.ndarray, *, batch: np.ndarray = x, backward=layer.backward,
+    def run(cotangent: Arrays, *, batch: Arrays = x, backward=layer.backward,
             check: bool = False) -> Gradients:
-        y, cotangent = layer.forward(batch), cotangent.copy()
-        passed = {**inputs, "the cotangent": cotangent, "the output of forward": y}
+        y, cotangent = layer.forward(batch), _copied(cotangent)
+        passed = {**inputs, **_named("the cotangent", cotangent),
+                  **_named("the output of forward", y)}
         kept = _copies(passed)
         dx = backward(cotangent)
-        gradients = {**({} if dx is None else {"x": np.array(dx)}), **_copies(layer.grads)}
+        gradients = {**({} if dx is None else _copies(_named("x", dx))), **_copies(layer.grads)}
         if check:
             _check_unaltered(report, "backward", passed, kept)
         for name, values in before.items():
@@ -123,7 +133,7 @@ def _check_backward(report: Report, layer: Layer | Module, x: np.ndarray, v: np.
             report.violations.append(f"{name}: {text}")
 
     # Another batch first: what backward remembers must be the latest forward pass.
-    run(u, batch=x[::-1].copy())
+    run(u, batch=_turned(x))
     _zero(layer.grads)
     gradients = _usable(report, run(v, check=True), inputs)
     finite = {name: g for name, g in gradients.items() if np.isfinite(g).all()}
@@ -131,14 +141,15 @@ def _check_backward(report: Report, layer: Layer | Module, x: np.ndarray, v: np.
     of_u = run(u)
     if not _apart(finite, of_u, shapes_only=True):
         expect("backward is not linear in the cotangent",
-               {name: 2 * g - of_u[name] for name, g in finite.items()}, run(2 * v - u))
+               {name: 2 * g - of_u[name] for name, g in finite.items()},
+               run(_apply(lambda a, b: 2 * a - b, v, u)))
     if isinstance(layer, Module):
         params_only = partial(layer.backward, input_gradient=False)
     else:
         params_only = layer.backward_params
     _zero(layer.grads)
     expect("backward without the input's gradient gives another gradient",
-           {name: g for name, g in finite.items() if name != "x"},
+           {name: g for name, g in finite.items() if name in layer.params},
            run(v, backward=params_only))
     return gradients
 
@@ -201,6 +212,37 @@ def _held(layer: Layer | Module) -> list[tuple[Gradients, str, np.ndarray]]:
         for arrays in (part.params, part.buffers)
         for name, array in arrays.items()
     ]
+
+
+def _named(name: str, arrays: Arrays) -> Gradients:
+    """Return a single array under its name, and those of a tuple under numbered ones."""
+    if not isinstance(arrays, tuple):
+        return {name: arrays}
+    return {f"{name}{i}": array for i, array in enumerate(arrays)}
+
+
+def _apply(operation: Callable, *operands: Arrays) -> Arrays:
+    """Apply an operation to arrays, or to the arrays of tuples in turn."""
+    if not isinstance(operands[0], tuple):
+        return operation(*operands)
+    return tuple(operation(*parts) for parts in zip(*operands, strict=True))
+
+
+def _copied(arrays: Arrays) -> Arrays:
+    return _apply(np.copy, arrays)
+
+
+def _turned(arrays: Arrays) -> Arrays:
+    return _apply(lambda a: a[::-1].copy(), arrays)
+
+
+def _like(arrays: Arrays, draw: Callable[[tuple[int, ...]], np.ndarray]) -> Arrays:
+    return _apply(lambda a: draw(a.shape), arrays)
+
+
+def _flat(arrays: Arrays) -> np.ndarray:
+    """Return all numbers in one array; a single one keeps its shape."""
+    return np.concatenate([a.ravel() for a in arrays]) if isinstance(arrays, tuple) else arrays
 
 
 def _zero(arrays: Gradients) -> None:

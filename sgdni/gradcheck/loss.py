@@ -14,13 +14,13 @@ def check_loss(loss: Loss, h: np.ndarray, y: np.ndarray, rng: np.random.Generato
                tolerance: float = TOLERANCE) -> Report:
     """Check that delta is the gradient of each example's own loss, undivided by B.
 
-    The losses are summed with random weights v (B,), so the gradient must be v delta. Further
+    The losses are summed with random weights v, one each, so the gradient must be v delta. Further
     checks: the loss is deterministic, alters neither argument, and gives half of the batch the
     same losses and gradients as the whole (what is divided by B does not).
 
     Parameters
     ----------
-    h : ndarray (B, n) of float64, B >= 2
+    h : ndarray (B, n) of float64, B >= 2, or with more axes before n
     y : ndarray
         Labels or targets, as the loss wants them.
     rng : numpy.random.Generator
@@ -48,7 +48,7 @@ def check_loss(loss: Loss, h: np.ndarray, y: np.ndarray, rng: np.random.Generato
         report.violations.append("the loss altered h")
     if not np.array_equal(y, y_before):
         report.violations.append("the loss altered y")
-    for name, array, shape in ("losses", losses, (len(h),)), ("delta", delta, h.shape):
+    for name, array, shape in ("losses", losses, h.shape[:-1]), ("delta", delta, h.shape):
         if array.shape != shape or not np.isfinite(array).all():
             report.violations.append(
                 f"{name}: expected finite values of shape {shape}, got shape {array.shape}"
@@ -62,7 +62,7 @@ def check_loss(loss: Loss, h: np.ndarray, y: np.ndarray, rng: np.random.Generato
             report.violations.append(f"{name}: not deterministic, two values for the same h")
         if not np.allclose(first[: len(part)], part, rtol=1e-10, atol=1e-14):
             report.violations.append(f"{name}: depend on the rest of the batch (divided by B?)")
-    v = rng.standard_normal(len(h))
-    compare(report, lambda: loss(h, y)[0], v, {"h": h}, {"h": v[:, None] * delta}, rng,
+    v = rng.standard_normal(losses.shape)
+    compare(report, lambda: loss(h, y)[0], v, {"h": h}, {"h": v[..., None] * delta}, rng,
             step=step, max_entries=max_entries)
     return report

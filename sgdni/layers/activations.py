@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_batch, check_same_shape
+from sgdni.checks import check_array, check_same_shape
 from sgdni.layers.base import Layer
 
 
@@ -12,7 +12,7 @@ class ReLU(Layer):
     """y = max(x, 0). The derivative is taken as 0 at x = 0 exactly."""
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
-        check_batch("ReLU input", x, None, None)
+        check_array("ReLU input", x)
         # Kept here because x belongs to the layer below, which may overwrite it.
         self._positive = np.greater(x, 0, out=self.scratch("positive", x.shape, np.dtype(bool)))
         return np.maximum(x, 0, out=self.scratch("y", x.shape, x.dtype))
@@ -26,7 +26,7 @@ class Tanh(Layer):
     """y = tanh(x), whose derivative is 1 - y^2."""
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
-        check_batch("Tanh input", x, None, None)
+        check_array("Tanh input", x)
         self._y = np.tanh(x, out=self.scratch("y", x.shape, x.dtype))
         return self._y
 
@@ -45,7 +45,7 @@ class Sigmoid(Layer):
     """
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
-        check_batch("Sigmoid input", x, None, None)
+        check_array("Sigmoid input", x)
         self._y = y = self.scratch("y", x.shape, x.dtype)
         np.multiply(x, 0.5, out=y)
         np.tanh(y, out=y)

@@ -2,6 +2,7 @@
 
 A layer remembers its latest forward pass and nothing more. That is enough for every schedule in
 this package, because a module handles one minibatch at a time: forward and, at once, backward.
+For a recurrent layer a window of time steps is one forward pass.
 
 Write a layer of your own by subclassing :class:`Layer`, and check it with
 :func:`sgdni.gradcheck.check_layer` or ``pytest tests/test_gradients.py --layer mymodule:MyLayer``.
@@ -11,9 +12,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from sgdni.products import Product
+
 
 class Layer:
-    """A differentiable map from (B, n_in) to (B, n_out).
+    """A differentiable map from one array to another, as a rule from (B, n_in) to (B, n_out).
+
+    The first axis counts the examples. Where one array is not enough, x is a tuple of them: a
+    recurrent layer takes a window (T, B, n_in) and its initial state (B, m), returns the outputs
+    and the final state, and its backward takes and returns the gradients of the same.
 
     Attributes
     ----------
@@ -52,6 +59,10 @@ class Layer:
         A layer whose dx costs a matrix product overrides this to save it.
         """
         self.backward(dy)
+
+    def products(self, batch_size: int) -> dict[str, list[Product]]:
+        """Return the matrix products of "forward" and, backward, for "params" and for "input"."""
+        return {"forward": [], "params": [], "input": []}
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Return an uninitialised work array, the same one each time while `shape` is the same."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from sgdni.checks import check_batch, check_same_shape
 from sgdni.layers.base import Layer
+from sgdni.products import Product
 
 
 class Dense(Layer):
@@ -60,3 +61,9 @@ class Dense(Layer):
         np.matmul(self._x.T, dy, out=self.grads["W"])
         if "b" in self.params:
             np.sum(dy, axis=0, out=self.grads["b"])
+
+    def products(self, batch_size: int) -> dict[str, list[Product]]:
+        b, n_in, n_out = batch_size, self.n_in, self.n_out
+        return {"forward": [Product("forward", b, n_in, n_out)],
+                "params": [Product("dW", n_in, b, n_out, transposed="left")],
+                "input": [Product("dx", b, n_out, n_in, transposed="right")]}

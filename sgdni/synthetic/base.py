@@ -1,24 +1,66 @@
 """What a synthetic-gradient model is: M_i(h_i, c), a guess at the true gradient delta_i.
 
-A schedule asks a model for a prediction and, when the module above has run, hands it a target.
-Nothing else is known of it above, so a model of your own needs these two methods and `state`.
+A schedule asks a model for a prediction and, when the module above has run, hands it a target. To
+write one of your own, subclass `SyntheticGradient`: `predict` and `fit` are enough to train with
+``sgdni train --sg mymodule:MyModel``; `state` makes its checkpoints whole; `gradients` has its
+derivatives checked (``pytest tests/gradcheck --sg mymodule:MyModel``); `products` counts its cost.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from sgdni.products import Product
+
 
 class SyntheticGradient:
-    """delta^_i = M_i(h_i, c): shapes h (B, n), c (B, classes) or None, delta^ (B, n)."""
+    """delta^_i = M_i(h_i, c): h and delta^ (B, ...) of one shape, c (B, n_context) or None.
+
+    Attributes
+    ----------
+    n_context : int
+        Width of the context that the model wants: the number of classes for labels (cDNI), 0 for
+        none. An Interface gives it what it asks for.
+    """
+
+    n_context: int = 0
+
+    @classmethod
+    def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
+                     dtype: np.dtype = np.float32) -> SyntheticGradient:
+        """Return a new model for an interface of width n; as it stands, ``cls(n, n_classes)``.
+
+        `rng` is for a random start, which most models do without.
+        """
+        return cls(n, n_classes, dtype=dtype)
+
+    @classmethod
+    def example(cls, rng: np.random.Generator) -> tuple:
+        """Return (model, h, c, target) in float64 for a gradient check."""
+        model = cls.at_interface(4, 3, rng, np.float64)
+        c = np.eye(3)[rng.integers(0, 3, 7)] if model.n_context else None
+        return model, rng.standard_normal((7, 4)), c, rng.standard_normal((7, 4))
 
     def predict(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
-        """Return delta^ (B, n), per example; valid until the next call."""
+        """Return delta^, per example; valid until the next call."""
         raise NotImplementedError
 
     def fit(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray) -> None:
-        """Move M towards `target` (B, n), a constant: no gradient flows through it."""
+        """Move M towards `target`, a constant: no gradient flows through it. Neither is altered."""
         raise NotImplementedError
+
+    def gradients(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray
+                  ) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
+        """Return {name: (parameter, derivative)} for a model fitted by gradient steps.
+
+        The derivatives are those of sum(||M(h, c) - target||^2) / 2 over the batch. None says that
+        the model follows no gradient.
+        """
+        return None
+
+    def products(self, batch_size: int) -> dict[str, list[Product]]:
+        """Return the matrix products of one "predict" and of one "fit", on average."""
+        return {"predict": [], "fit": []}
 
     def state(self) -> dict[str, np.ndarray]:
         """Every array that fitting changes, live, for checkpoints."""

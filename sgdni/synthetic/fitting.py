@@ -10,6 +10,7 @@ import numpy as np
 
 from sgdni.checks import check_count, check_range
 from sgdni.optimizers import Optimizer
+from sgdni.products import Product
 from sgdni.synthetic.cholesky import solve_positive_definite
 
 
@@ -31,6 +32,14 @@ class Fit:
 
     def update(self, F: np.ndarray, target: np.ndarray) -> None:
         """Learn from one minibatch. Neither array is kept or altered."""
+        raise NotImplementedError
+
+    def gradient(self, F: np.ndarray, target: np.ndarray) -> np.ndarray | None:
+        """Return the gradient that `update` follows, or None if it follows none."""
+        return None
+
+    def products(self, batch_size: int, m: int, n: int) -> list[Product]:
+        """Return the matrix products of one update, on average."""
         raise NotImplementedError
 
 
@@ -61,18 +70,22 @@ class GradientFit(Fit):
     def update(self, F: np.ndarray, target: np.ndarray) -> None:
         self.optimizer.step({"W": self.gradient(F, target)}, scale=1 / len(F))
 
+    def products(self, batch_size: int, m: int, n: int) -> list[Product]:
+        return [Product("residual", batch_size, m, n),
+                Product("gradient", m, batch_size, n, transposed="left")]
+
 
 class LeastSquaresFit(Fit):
     """Exponentially forgotten least squares, solved again every few updates.
 
-    Keeps S <- forget S + F'F and T <- forget T + F'Delta, and solves
+    Keeps S <- f S + F'F and T <- f T + F'Delta, f being the forgetting factor, and solves
     (S + ridge * mean(diag S) * I) W = T.
 
     Parameters
     ----------
-    forget : float in (0, 1]
-        The past weighs forget^k after k updates: about 1 / (1 - forget) minibatches are
-        remembered. 1 forgets nothing.
+    forgetting_factor : float in (0, 1]
+        f: the past weighs f^k after k updates, so about 1 / (1 - f) minibatches are remembered. 1
+        forgets nothing.
     ridge : float >= 0
         Relative to the mean diagonal of S. Above 0 except for exact problems: one-hot labels and
         the constant 1 are collinear, so without it S is singular.
@@ -81,11 +94,13 @@ class LeastSquaresFit(Fit):
         come at updates 1, 2, 4, 8 ... until that many lie between.
     """
 
-    def __init__(self, forget: float = 0.98, ridge: float = 1e-3, solve_every: int = 8) -> None:
-        check_range("forget", forget, 0, 1, open_low=True)
+    def __init__(self, forgetting_factor: float = 0.98, ridge: float = 1e-3,
+                 solve_every: int = 8) -> None:
+        check_range("forgetting_factor", forgetting_factor, 0, 1, open_low=True)
         check_range("ridge", ridge, 0, np.inf, open_high=True)
         check_count("solve_every", solve_every)
-        self.forget, self.ridge, self.solve_every = forget, ridge, solve_every
+        self.forgetting_factor, self.ridge = forgetting_factor, ridge
+        self.solve_every = solve_every
 
     def bind(self, W: np.ndarray) -> None:
         self.W = W
@@ -102,11 +117,15 @@ class LeastSquaresFit(Fit):
         self._columns[:, :m] = F
         self._columns[:, m:] = target
         np.matmul(F.T, self._columns, out=self._latest)
-        moments *= self.forget
+        moments *= self.forgetting_factor
         moments += self._latest
         self.state["updates"] += 1
         if self._solution_due(int(self.state["updates"])):
             self.solve()
+
+    def products(self, batch_size: int, m: int, n: int) -> list[Product]:
+        return [Product("moments", m, batch_size, m + n, transposed="left"),
+                Product("solve", m, m, n, 1 / self.solve_every, solve=True)]
 
     def solve(self) -> None:
         """Set W to the ridge solution for the sums as they stand.

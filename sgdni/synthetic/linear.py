@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_batch, check_same_shape
+from sgdni.arrays import flat_examples
+from sgdni.checks import check_array, check_batch, check_same_shape
+from sgdni.products import Product
 from sgdni.synthetic.base import SyntheticGradient
 from sgdni.synthetic.fitting import Fit
 
@@ -22,7 +24,7 @@ class LinearSG(SyntheticGradient):
     Parameters
     ----------
     n : int
-        Width of the interface.
+        Width of the interface; for h with more axes than two, their product.
     n_context : int
         Number of classes for label-conditioned DNI; 0 for the unconditioned kind.
     fit : Fit
@@ -69,14 +71,29 @@ class LinearSG(SyntheticGradient):
         features = self.features(h, c)
         if self._delta is None or len(self._delta) != len(h):
             self._delta = np.empty((len(h), self.n), self.dtype)
-        return np.matmul(features, self.W, out=self._delta)
+        return np.matmul(features, self.W, out=self._delta).reshape(h.shape)
 
     def fit(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray) -> None:
         check_same_shape("synthetic gradient's target", target, h.shape)
-        self.fit_method.update(self.features(h, c), target)
+        self.fit_method.update(self.features(h, c), flat_examples(target))
+
+    def gradients(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray
+                  ) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
+        gradient = self.fit_method.gradient(self.features(h, c), flat_examples(target))
+        if gradient is None:
+            return None
+        rows = {"A": slice(0, self.n), "C": slice(self.n, -1), "b": slice(-1, None)}
+        return {k: (self.W[r], gradient[r]) for k, r in rows.items() if self.W[r].size}
+
+    def products(self, batch_size: int) -> dict[str, list[Product]]:
+        m, n = self.W.shape
+        return {"predict": [Product("predict", batch_size, m, n)],
+                "fit": self.fit_method.products(batch_size, m, n)}
 
     def features(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
         """Return F = [h, c, 1], (B, n + classes + 1); valid until the next call."""
+        check_array("synthetic gradient's h", h)
+        h = flat_examples(h)
         check_batch("synthetic gradient's h", h, self.n, self.dtype)
         if (c is None) != (self.n_context == 0):
             raise ValueError(

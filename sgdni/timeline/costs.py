@@ -176,7 +176,7 @@ def _operations(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray
                 ) -> list[dict[str, Callable[[], object]]]:
     """Return each module's operations on fixed copies of its inputs."""
     x, y = next(batches)
-    c = network.context(y, x.dtype)
+    c = network.context(x, y)
     rng = np.random.default_rng(0)
     everything = []
     for i, module in enumerate(network.modules):
@@ -194,10 +194,10 @@ def _operations(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray
                 network.loss(out, y)
 
         operations: dict[str, Callable[[], object]] = {"forward": forward}
-        if network.synthetic and not top:
-            model = network.synthetic[i]
-            operations["predict"] = lambda m=model, h=h: m.predict(h, c)
-            operations["fit"] = lambda m=model, h=h, d=delta: m.fit(h, c, d)
+        if network.interfaces and not top:
+            interface = network.interfaces[i]
+            operations["predict"] = lambda m=interface, h=h, c=c[i]: m.predict(h, c)
+            operations["fit"] = lambda m=interface, h=h, c=c[i], d=delta: m.fit(h, c, d)
         operations["learn"] = lambda m=module, d=delta: m.learn(d, input_gradient=False)
         if i > 0:
             operations["learn with target"] = lambda m=module, d=delta: m.learn(d)

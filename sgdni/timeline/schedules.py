@@ -74,7 +74,7 @@ def pipelined(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
 
 
 def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-              links: Links = FREE, fit_every: int = 1, depth: int = 4,
+              links: Links = FREE, fit_every: int = 1, queue_size: int = 4,
               forward_lock: bool = True) -> list[Interval]:
     """Synthetic gradients: a worker waits for its input and for room in the next one's queue.
 
@@ -99,8 +99,8 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
             seconds = cost.forward + links.up.receive * (i > 0) + links.up.send * (i < last)
             sent = workers.run(i, step, "forward", seconds, ready)
             if i < last:
-                if forward_lock and step >= depth:
-                    sent = max(sent, taken[i + 1][step - depth])  # waits for room
+                if forward_lock and step >= queue_size:
+                    sent = max(sent, taken[i + 1][step - queue_size])  # waits for room
                     workers.free[i] = sent
                 arrived[i + 1][step] = sent + latency + links.up.wake
                 while targets[i] and targets[i][0] <= workers.free[i]:

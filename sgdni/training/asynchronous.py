@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from time import perf_counter
 
 import numpy as np
 
@@ -35,14 +34,14 @@ class Asynchronous(Parallel, Decoupled):
     workers : "threads", "processes" or "mpi"
         Processes share no interpreter's lock, which slows threads down in small operations. The
         ranks of MPI are processes too, on one machine or several (see workers.ranks).
-    depth : int
+    queue_size : int
         Most minibatches on the way from one module to the next, the sender waiting for room.
-        With a latency, steps overlap only if depth times the time of a step covers it.
+        With a latency, steps overlap only if queue_size times the time of a step covers it.
     latency : float
         Simulated seconds that each message takes between modules, up and down.
     deterministic : bool
-        Apply the target of step t exactly before the prediction of step t + depth, waiting for
-        it if need be, so that runs are repeatable; with ``depth=1`` they equal Decoupled bit for
+        Apply the target of step t exactly before the prediction of step t + queue_size, waiting for
+        it if need be, so that runs are repeatable; with ``queue_size=1`` they equal Decoupled bit for
         bit, at the price of most work in parallel.
 
     Raises
@@ -52,14 +51,14 @@ class Asynchronous(Parallel, Decoupled):
     """
 
     def __init__(self, network: Network, *, fit_every: int = 1, update_probability: float = 1.0,
-                 rng: np.random.Generator | None = None, workers: str = "threads", depth: int = 4,
+                 rng: np.random.Generator | None = None, workers: str = "threads", queue_size: int = 4,
                  latency: float = 0.0, deterministic: bool = False,
                  guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, fit_every=fit_every, update_probability=update_probability,
                          rng=rng, guard=guard)
-        check_count("depth", depth)
+        check_count("queue_size", queue_size)
         self.choose_workers(workers, latency)
-        self.depth, self.deterministic = depth, deterministic
+        self.queue_size, self.deterministic = queue_size, deterministic
 
     def run(self, batches: Batches) -> Iterator[StepResult]:
         """Train on minibatches, yielding the results in order, a few at a time.
@@ -69,11 +68,11 @@ class Asynchronous(Parallel, Decoupled):
         module's worker.
         """
         team, batches, link = self.assemble(batches)
-        interfaces = len(self.network.synthetic)
-        up = [link(self.depth, i, i + 1) for i in range(interfaces)]
+        interfaces = len(self.network.interfaces)
+        up = [link(self.queue_size, i, i + 1) for i in range(interfaces)]
         # Room for every target that can be under way, so no module waits to send one down: at
-        # most `depth` minibatches pass a link within its latency, and as many wait in the queue.
-        down = [link(2 * self.depth + 4, i + 1, i) for i in range(interfaces)]
+        # most `queue_size` minibatches pass a link within its latency, and as many wait in the queue.
+        down = [link(2 * self.queue_size + 4, i + 1, i) for i in range(interfaces)]
         workers = [
             _Worker(self, i, above, targets, below)
             for i, (above, targets, below) in enumerate(
@@ -87,27 +86,24 @@ class Asynchronous(Parallel, Decoupled):
         yield from team.run(tasks, self.state_of, self.take_state)
 
     def _number(self, batches: Batches, team: Threads | Processes | Mpi) -> Iterator[tuple]:
-        """Yield (step, x, y, learns): the messages that the lowest module receives."""
+        """Yield (step, x, y, c, updates): the messages that the lowest module receives."""
         for x, y in batches:
             if team.stopping:
                 return
-            yield int(self._steps), x, y, self._draw_learners(len(self.network.modules))
+            yield int(self._steps), x, y, self.network.context(x, y), self.update_mask()
             self._steps += 1
 
 
 class _Worker:
-    """One module, its SG model if it is not the top one, and its ends of the channels.
+    """One module with the interface above it, and its ends of the channels.
 
-    up : to the module above; targets : from the module above, for the SG model here;
-    down : to the module below, for the SG model there. None at the ends.
+    up : to the module above; targets : from the module above, for the interface between;
+    down : to the module below, for the interface there. None at the ends.
     """
 
     def __init__(self, schedule: Asynchronous, i: int, up: Link | None,
                  targets: Link | None, down: Link | None) -> None:
-        network = schedule.network
-        self.schedule, self.i, self.network = schedule, i, network
-        self.module = network.modules[i]
-        self.model = network.synthetic[i] if up is not None else None
+        self.schedule, self.i = schedule, i
         self.up, self.targets, self.down = up, targets, down
         self._awaited: deque[int] = deque()  # steps whose targets have not come yet
 
@@ -125,47 +121,32 @@ class _Worker:
                 self._fit(self.targets.get())
 
     def _handle(self, emit: Emit, step: int, h_below: np.ndarray, y: np.ndarray,
-                learns: np.ndarray) -> None:
-        guard, note, i = self.schedule.guard, self.schedule.recorder.note, self.i
-        c = self.network.context(y, h_below.dtype)
-        fits = step % self.schedule.fit_every == 0
-        started = perf_counter()
-        h = self.module.forward(h_below)
-        guard.check(i + 1, "activations", h)
-        if self.up is not None:
-            if fits and learns[i + 1]:
-                self._awaited.append(step)
-            note(i, "forward", started)
-            self.up.put((step, h, y, learns))
-            self._take_targets(step)
-            started = perf_counter()
-            if learns[i]:
-                delta = self.model.predict(h, c)
-                note(i, "predict", started)
+                c: list[np.ndarray | None], updates: np.ndarray) -> None:
+        schedule, i = self.schedule, self.i
+        fits = step % schedule.fit_every == 0
+        h = schedule.forward(i, h_below)
+        if self.up is None:
+            result, delta = schedule.loss(h, y)
         else:
-            result, delta = self.schedule.loss_and_delta(h, y)
-            note(i, "forward", started)
-        if learns[i]:
-            started = perf_counter()
-            guard.check(i + 1, "gradients", delta)
-            target = self.module.learn(delta, input_gradient=self.down is not None and fits)
-            if target is not None:
-                self.down.put((h_below, c, target))
-            note(i, "backward", started)
-        self.schedule.recorder.finished(i)
+            if fits and updates[i + 1]:
+                self._awaited.append(step)
+            self.up.put((step, h, y, c, updates))
+            self._take_targets(step)
+            delta = schedule.predict(i, h, c[i]) if updates[i] else None
+        target = schedule.learn(i, delta if updates[i] else None, target=fits and i > 0)
+        if target is not None:
+            self.down.put((h_below, c[i - 1], target))
         if self.up is None:
             emit(result)
 
     def _take_targets(self, step: int) -> None:
         if self.schedule.deterministic:
-            while self._awaited and self._awaited[0] <= step - self.schedule.depth:
+            while self._awaited and self._awaited[0] <= step - self.schedule.queue_size:
                 self._fit(self.targets.get())
         else:
             while (message := self.targets.get_nowait()) is not None:
                 self._fit(message)
 
     def _fit(self, message: tuple) -> None:
-        started = perf_counter()
         self._awaited.popleft()
-        self.model.fit(*message)
-        self.schedule.recorder.note(self.i, "fit", started)
+        self.schedule.fit(self.i, *message)

@@ -6,8 +6,6 @@ lock). Where the network is cut makes no difference here.
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import numpy as np
 
 from sgdni.training.schedule import Schedule, StepResult
@@ -20,18 +18,11 @@ class Backprop(Schedule):
     """
 
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
-        modules = self.network.modules
+        modules = range(len(self.network.modules))
         h = x
-        for i, module in enumerate(modules):
-            started = perf_counter()
-            h = module.forward(h)
-            self.guard.check(i + 1, "activations", h)
-            self.recorder.note(i, "forward", started)
-        result, delta = self.loss_and_delta(h, y)
-        for i in reversed(range(len(modules))):
-            started = perf_counter()
-            self.guard.check(i + 1, "gradients", delta)
-            delta = modules[i].learn(delta, input_gradient=i > 0)
-            self.recorder.note(i, "backward", started)
-            self.recorder.finished(i)
+        for i in modules:
+            h = self.forward(i, h)
+        result, delta = self.loss(h, y)
+        for i in reversed(modules):
+            delta = self.learn(i, delta, target=i > 0)
         return result

@@ -21,7 +21,7 @@ def minibatches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Ge
     next: whoever keeps it copies it.
     """
     order = rng.permutation(len(x))
-    out = np.empty((batch_size, x.shape[1]), dtype)
+    out = np.empty((batch_size, *x.shape[1:]), dtype)
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(x) - batch_size + 1, batch_size):

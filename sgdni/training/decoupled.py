@@ -8,8 +8,6 @@ asynchronous schedule must reproduce.
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import numpy as np
 
 from sgdni.checks import check_count, check_range
@@ -27,7 +25,7 @@ class Decoupled(Schedule):
     Parameters
     ----------
     network : Network
-        With one SG model for each interface.
+        With an interface between any two modules.
     fit_every : int
         M is fitted on every k-th step; on the others the modules above the lowest save the
         product that makes the target.
@@ -40,7 +38,7 @@ class Decoupled(Schedule):
     Raises
     ------
     ValueError
-        For a network without SG models, or options out of range.
+        For a network without interfaces, or options out of range.
     """
 
     def __init__(self, network: Network, *, fit_every: int = 1, update_probability: float = 1.0,
@@ -49,10 +47,10 @@ class Decoupled(Schedule):
         super().__init__(network, guard)
         check_count("fit_every", fit_every)
         check_range("update_probability", update_probability, 0, 1, open_low=True)
-        if len(network.synthetic) != len(network.modules) - 1:
+        if len(network.interfaces) != self.top:
             raise ValueError(
-                f"Decoupled: expected {len(network.modules) - 1} SG models, one for each "
-                f"interface, got {len(network.synthetic)}"
+                f"Decoupled: expected {self.top} interfaces with SG models, one below each module "
+                f"but the lowest, got {len(network.interfaces)}"
             )
         if update_probability < 1 and rng is None:
             raise ValueError("Decoupled: update_probability below 1 needs a random generator")
@@ -60,35 +58,30 @@ class Decoupled(Schedule):
         self._steps = np.zeros((), np.int64)
 
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
-        modules, synthetic = self.network.modules, self.network.synthetic
-        learns = self._draw_learners(len(modules))
-        fits = int(self._steps) % self.fit_every == 0
-        c = self.network.context(y, x.dtype)
-        top = len(modules) - 1
+        c, updates, fits = self.network.context(x, y), self.update_mask(), self.fits_now()
         h = x
-        for i, module in enumerate(modules):
-            started = perf_counter()
-            h_below, h = h, module.forward(h)
-            self.guard.check(i + 1, "activations", h)
-            self.recorder.note(i, "forward", started)
-            started = perf_counter()
-            if i == top:
-                result, delta = self.loss_and_delta(h, y)
-            elif learns[i]:
-                delta = synthetic[i].predict(h, c)
-                self.recorder.note(i, "predict", started)
-                started = perf_counter()
-            if learns[i]:
-                self.guard.check(i + 1, "gradients", delta)
-                target = module.learn(delta, input_gradient=i > 0 and fits)
-                self.recorder.note(i, "backward", started)
-                if target is not None:
-                    started = perf_counter()
-                    synthetic[i - 1].fit(h_below, c, target)
-                    self.recorder.note(i - 1, "fit", started)
-            self.recorder.finished(i)
+        for i in range(len(self.network.modules)):
+            h_below, h = h, self.forward(i, h)
+            if i == self.top:
+                result, delta = self.loss(h, y)
+            elif updates[i]:
+                delta = self.predict(i, h, c[i])
+            target = self.learn(i, delta if updates[i] else None, target=fits and i > 0)
+            if target is not None:
+                self.fit(i - 1, h_below, c[i - 1], target)
         self._steps += 1
         return result
+
+    def update_mask(self) -> np.ndarray:
+        """Draw which modules learn from a minibatch: (K,) of bool."""
+        modules = len(self.network.modules)
+        if self.update_probability == 1:
+            return np.ones(modules, bool)
+        return self.rng.random(modules) < self.update_probability
+
+    def fits_now(self) -> bool:
+        """Whether the SG models are fitted on this minibatch."""
+        return int(self._steps) % self.fit_every == 0
 
     def own_state(self) -> dict[str, np.ndarray]:
         return {"steps": self._steps}
@@ -96,8 +89,3 @@ class Decoupled(Schedule):
     @property
     def generators(self) -> dict[str, np.random.Generator]:
         return {} if self.rng is None else {"updates": self.rng}
-
-    def _draw_learners(self, count: int) -> np.ndarray:
-        if self.update_probability == 1:
-            return np.ones(count, bool)
-        return self.rng.random(count) < self.update_probability

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sgdni.arrays import Arrays, each
+
 ADVICE = (
     "Try a smaller learning rate, batch normalisation (--batch-norm), fewer interfaces, or "
     "fitting the synthetic gradients on every step"
@@ -55,11 +57,12 @@ class DivergenceGuard:
     def __init__(self, limit: float = 1e6) -> None:
         self.limit = limit
 
-    def check(self, module: int, quantity: str, array: np.ndarray) -> None:
-        """Check an array of `module` (counted from 1); costs one pass over it."""
-        mean_square = float(np.vdot(array, array)) / array.size
-        if not mean_square <= self.limit**2:  # written so that NaN fails
-            raise DivergenceError(quantity, mean_square**0.5, self.limit, module)
+    def check(self, module: int, quantity: str, arrays: Arrays) -> None:
+        """Check the arrays of `module` (counted from 1); costs one pass over them."""
+        for array in each(arrays):
+            mean_square = float(np.vdot(array, array)) / array.size
+            if not mean_square <= self.limit**2:  # written so that NaN fails
+                raise DivergenceError(quantity, mean_square**0.5, self.limit, module)
 
     def check_loss(self, loss: float) -> None:
         """Check the mean loss of a minibatch."""

@@ -8,7 +8,6 @@ bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from time import perf_counter
 
 import numpy as np
 
@@ -38,9 +37,8 @@ class ModelParallel(Parallel):
     def run(self, batches: Batches) -> Iterator[StepResult]:
         """Train on minibatches, yielding the results in order, a few at a time."""
         team, batches, link = self.assemble(batches)
-        top = len(self.network.modules) - 1
-        up = [link(1, i, i + 1) for i in range(top)]
-        down = [link(1, i + 1, i) for i in range(top)]
+        up = [link(1, i, i + 1) for i in range(self.top)]
+        down = [link(1, i + 1, i) for i in range(self.top)]
 
         def source() -> Iterator[tuple]:
             for batch in batches:
@@ -51,7 +49,7 @@ class ModelParallel(Parallel):
         tasks = [
             lambda emit, i=i: self._work(i, source() if i == 0 else self.received(i, up[i - 1]),
                                          up, down, emit)
-            for i in range(top + 1)
+            for i in range(self.top + 1)
         ]
         yield from team.run(tasks, self.state_of, self.take_state)
 
@@ -68,23 +66,14 @@ class ModelParallel(Parallel):
 
     def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: list[Link],
                 down: list[Link], emit: Emit) -> None:
-        module, top = self.network.modules[i], i == len(up)
-        started = perf_counter()
-        h = module.forward(h_below)
-        self.guard.check(i + 1, "activations", h)
-        if top:
-            result, delta = self.loss_and_delta(h, y)
-            self.recorder.note(i, "forward", started)
+        h = self.forward(i, h_below)
+        if i == self.top:
+            result, delta = self.loss(h, y)
         else:
             up[i].put((h, y))
-            self.recorder.note(i, "forward", started)
             delta = down[i].get()
-        started = perf_counter()
-        self.guard.check(i + 1, "gradients", delta)
-        delta_below = module.learn(delta, input_gradient=i > 0)
+        delta_below = self.learn(i, delta, target=i > 0)
         if i > 0:
             down[i - 1].put(delta_below)
-        self.recorder.note(i, "backward", started)
-        self.recorder.finished(i)
-        if top:
+        if i == self.top:
             emit(result)

@@ -64,8 +64,8 @@ class Parallel(Schedule):
     def state_of(self, i: int) -> dict:
         """Return all that worker i changes: arrays, and with the lowest one the generators."""
         parts = {"module": self.network.modules[i].state()}
-        if i < len(self.network.synthetic):
-            parts["synthetic"] = self.network.synthetic[i].state()
+        if i < len(self.network.interfaces):
+            parts["interface"] = self.network.interfaces[i].state()
         if i == 0:
             parts["schedule"] = self.own_state()
             parts["generators"] = {k: g.bit_generator.state for k, g in self.generators.items()}
@@ -94,5 +94,5 @@ class Parallel(Schedule):
         for module in self.network.modules:
             h = module.forward(h, training=False)
             largest = max(largest, h.nbytes)
-        context = self.network.n_context * len(x) * x.itemsize
+        context = sum(c.nbytes for c in self.network.context(x, y) if c is not None)
         return 2 * largest + context + y.nbytes + MESSAGE_HEAD_BYTES

@@ -45,7 +45,7 @@ def measure(network: Network, batches: Iterable[tuple[np.ndarray, np.ndarray]]) 
     """
     buffers = [array for module in network.modules for array in module.buffers.values()]
     kept = [array.copy() for array in buffers]
-    sums = [_Sums() for _ in network.synthetic]
+    sums = [_Sums() for _ in network.interfaces]
     for x, y in batches:
         for i, compared in enumerate(_compare(network, x, y)):
             sums[i].add(*compared)
@@ -57,18 +57,18 @@ def measure(network: Network, batches: Iterable[tuple[np.ndarray, np.ndarray]]) 
 def _compare(network: Network, x: np.ndarray, y: np.ndarray
              ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return (delta^_i, true delta_i, target for M_i) at every interface, bottom to top."""
-    c = network.context(y, x.dtype)
+    c = network.context(x, y)
     guesses, inputs = [], []
     h = x
     for i, module in enumerate(network.modules):
         inputs.append(h.copy())
         h = module.forward(h)
-        if i < len(network.synthetic):
-            guesses.append(network.synthetic[i].predict(h, c).copy())
+        if i < len(network.interfaces):
+            guesses.append(network.interfaces[i].predict(h, c[i]).copy())
     _, delta = network.loss(h, y)
     compared = []
     error_signals = [*guesses[1:], delta]  # what modules 2 .. K learn from
-    for i in range(len(network.synthetic), 0, -1):
+    for i in range(len(network.interfaces), 0, -1):
         module = network.modules[i]
         target = module.backward(error_signals[i - 1]).copy()
         module.forward(inputs[i])  # a layer promises one backward for each forward

@@ -93,8 +93,10 @@ class Recorder(NoRecorder):
         self.began = time.perf_counter()
 
     def note(self, worker: int, kind: str, start: float) -> None:
-        self._intervals[worker].append(
-            Interval(worker, self._steps[worker], kind, start, time.perf_counter()))
+        track, step = self._intervals[worker], self._steps[worker]
+        if kind == "forward" and track and track[-1].kind == kind and track[-1].step == step:
+            start = track.pop().start  # the loss goes on where the top module's forward ended
+        track.append(Interval(worker, step, kind, start, time.perf_counter()))
 
     def finished(self, worker: int) -> None:
         self._steps[worker] += 1

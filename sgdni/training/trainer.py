@@ -97,7 +97,7 @@ class Trainer:
         except DivergenceError as error:
             error.step = len(results)
             raise self._placed(error) from None
-        qualities = measure(network, self._probe()) if network.synthetic else []
+        qualities = measure(network, self._probe()) if network.interfaces else []
         before = self.history[-1].total_seconds if self.history else 0.0
         return EpochRecord(
             epoch=len(self.history) + 1,

@@ -36,7 +36,7 @@ def layered(base: Settings, workers: int, latency: float = 0.0) -> Settings:
     """Return the base with one hidden layer for each worker."""
     return replace(base, hidden=(base.hidden[0],) * workers, cuts=tuple(range(1, workers)),
                    engine="processes", latency=latency,
-                   depth=max(base.depth, int(1000 * latency)))
+                   queue_size=max(base.queue_size, int(1000 * latency)))
 
 
 def chart(base: Settings, data: Dataset, every: Sequence[Way], *, cores: int, turns: int,
@@ -96,14 +96,15 @@ def compare_steps(modules: Sequence[ModuleCost], latency: float, fit_every: int,
     """
     locked, decoupled = links
     busiest = max(m.forward + m.learn for m in modules)
-    depth = 4 + int(latency / busiest)
+    queue_size = 4 + int(latency / busiest)
 
     def seconds(name: str, steps: int, links: Links, **options) -> float:
         played = SCHEDULES[name](modules, steps, latency=latency, links=links, **options)
         return step_seconds(played, steps)
 
     # Each step of a locked schedule is like the one before; queues take a while to fill.
-    ours = seconds("decoupled", 40 + 2 * depth, decoupled, fit_every=fit_every, depth=depth)
+    ours = seconds("decoupled", 40 + 2 * queue_size, decoupled, fit_every=fit_every,
+                   queue_size=queue_size)
     times = {name: seconds(name, 4, locked) / ours for name in RIVALS}
     return {**times, "best": min(times.values())}
 
@@ -133,7 +134,8 @@ def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, ta
     recipes = {"backprop": recipe("backprop", "backprop", engine="sequential")}
     for late, _ in lateness:
         name = f"{late} late"
-        recipes[name] = recipe(name, "cdni-ls", engine="threads", deterministic=True, depth=late)
+        recipes[name] = recipe(name, "cdni-ls", engine="threads", deterministic=True,
+                               queue_size=late)
     compare(recipes, data, settings, epochs=epochs, repeats=repeats, on_turn=on_turn)
     steps = {name: [r.reached[1] if r.reached else None for r in found]
              for name, found in racers.items()}

@@ -150,7 +150,7 @@ class Costs:
             options = {"latency": s.latency, "links": locked}
             if way.schedule == "decoupled":
                 costs = self.modules(way.engine)
-                options |= {"fit_every": s.fit_every, "depth": s.depth, "links": decoupled}
+                options |= {"fit_every": s.fit_every, "queue_size": s.queue_size, "links": decoupled}
             else:  # one worker at a time is at work
                 costs = self.modules(way.engine, together=False)
         return step_seconds(SCHEDULES[way.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)
@@ -188,4 +188,4 @@ def times_faster(point: dict, ours: str, theirs: str) -> float | None:
 
 def linked(settings: Settings) -> Settings:
     """Return settings whose queues are deep enough to cover the latency with steps of 1 ms."""
-    return replace(settings, depth=max(settings.depth, int(1000 * settings.latency)))
+    return replace(settings, queue_size=max(settings.queue_size, int(1000 * settings.latency)))

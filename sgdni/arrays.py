@@ -1,0 +1,23 @@
+"""One array, or several that belong together: what travels between layers and modules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: An array, or a tuple of arrays such as a window of inputs and the state that it starts from.
+Arrays = np.ndarray | tuple[np.ndarray, ...]
+
+
+def each(arrays: Arrays) -> tuple[np.ndarray, ...]:
+    """Return the arrays in a tuple, however many there are."""
+    return arrays if isinstance(arrays, tuple) else (arrays,)
+
+
+def flat_rows(array: np.ndarray) -> np.ndarray:
+    """Return (..., n) as (N, n), without a copy where memory allows."""
+    return array.reshape(-1, array.shape[-1])
+
+
+def flat_examples(array: np.ndarray) -> np.ndarray:
+    """Return (B, ...) as (B, n), without a copy where memory allows."""
+    return array.reshape(len(array), -1)
