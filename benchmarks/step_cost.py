@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import trange
 
-from sgdni.benchmark import peers
-from sgdni.benchmark.machine import describe
-from sgdni.benchmark.products import ProductsAlone, of_step, operations
-from sgdni.blas import blas_threads
+from sgdni._util.blas import blas_threads
 from sgdni.data import load, scale_pixels
-from sgdni.methods import build_network
-from sgdni.settings import Settings
-from sgdni.training import Backprop, Decoupled
+from sgdni.experiments.accuracy import peers
+from sgdni.experiments.machine import describe
+from sgdni.experiments.products import ProductsAlone, of_step, operations
+from sgdni.runs.methods import build_network
+from sgdni.runs.settings import Settings
+from sgdni.schedules import Backprop, Decoupled
 
 # The rate is tiny so that nothing diverges without batch normalisation; the work is the same.
 SETTINGS = Settings(hidden=(256, 256, 256), batch_norm=False, batch_size=128, lr=1e-5)

@@ -1,26 +1,44 @@
 """Decoupled neural interfaces with synthetic gradients, in pure NumPy.
 
-Read the package from the bottom up; nothing imports from what stands below it in this list:
+The names below are those that people use. Read the package from the bottom up; nothing imports
+from a room that stands below it in this list:
 
-    checks, blas, files     wrong arrays refused; threads of the products; files all or nothing
-    colours                 one set of colours for every figure
-    shared, arrays          arrays that forked processes share; several that belong together
-    products, users         a matrix product, counted; a class in a file of the user's own
-    layers, losses          forward and backward, by hand
-    optimizers              gradients into updates
-    module                  a stack of layers trained as a unit
-    synthetic               synthetic-gradient models M_i and how they are fitted
-    interface               what stands between two modules: an SG model and its context
-    gradcheck               finite differences against every backward pass
-    network, mlp            modules + SG models + loss; the multilayer perceptron
-    data                    data sets: known ones, loading, download
-    training                schedules, the epoch loop, divergence, checkpoints
-    timeline                who waits for whom: costs, schedules played through, Gantt charts
-    settings, methods       what a run is made of; every contender by name
-    cuts                    as many modules as workers, balanced by measured cost
-    benchmark, plots        the comparison, as a table, JSON and pictures
-    cli                     the command line
-    course                  what the notebooks share: checks of exercises, style of figures
+    _util           checks of arrays, files, memory, threads of BLAS
+    plotting        colours that every figure uses
+    layers          forward and backward, by hand
+    losses, optimizers
+    synthetic       SG models M_i and how they are fitted
+    networks        modules, the interfaces between them, networks, builders
+    gradcheck       finite differences against everything written by hand
+    data            data sets: known ones, loading, download
+    schedules       who does what when, in one thread: the algorithms
+    parallel        the same with a worker for each module
+    analysis        what training did: the quality of synthetic gradients
+    training        the epoch loop, evaluation, checkpoints
+    timeline        who waits for whom: costs, schedules played through, Gantt charts
+    runs            settings, methods by name, cuts by measured cost
+    experiments     comparisons, each repeated with one command
+    cli             the command line
 """
 
-__version__ = "0.1.0"
+from sgdni._util.version import __version__
+from sgdni.data import Dataset, load
+from sgdni.gradcheck import check_layer, check_synthetic
+from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sgdni.networks import Interface, Module, Network, build_mlp
+from sgdni.optimizers import SGD, Adam
+from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.runs.methods import build_trainer
+from sgdni.runs.settings import Settings
+from sgdni.schedules import Backprop, Decoupled, Schedule, StepResult
+from sgdni.synthetic import GradientFit, LeastSquaresFit, LinearSG, SyntheticGradient
+from sgdni.training import Trainer
+
+__all__ = [
+    "SGD", "Adam", "Asynchronous", "Backprop", "BatchNorm", "Dataset", "Decoupled", "Dense",
+    "GradientFit", "Interface", "Layer", "LeastSquaresFit", "LinearSG", "MeanSquaredError",
+    "ModelParallel", "Module", "Network", "ReLU", "Schedule", "Settings", "Sigmoid",
+    "SoftmaxCrossEntropy", "StepResult", "SyntheticGradient", "Tanh", "Trainer", "__version__",
+    "build_mlp", "build_trainer", "check_layer", "check_synthetic", "load",
+]

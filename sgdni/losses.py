@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.arrays import flat_rows
-from sgdni.checks import check_labels, check_matrix, check_same_shape
+from sgdni._util.arrays import flat_rows
+from sgdni._util.checks import check_labels, check_matrix, check_same_shape
 
 
 class Loss:

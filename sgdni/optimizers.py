@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_range
+from sgdni._util.checks import check_range
 
 
 class Optimizer:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sgdni.benchmark.speed.contenders import BACKPROP, DNI
-from sgdni.benchmark.speed.sweep import times_faster
-from sgdni.benchmark.speed.text import document, race_markdown, sweep_markdown
-from sgdni.benchmark.speed.verdict import verdict
-from sgdni.benchmark.table import markdown
+from sgdni.experiments.accuracy.table import markdown
+from sgdni.experiments.speed.contenders import BACKPROP, DNI
+from sgdni.experiments.speed.sweep import times_faster
+from sgdni.experiments.speed.text import document, race_markdown, sweep_markdown
+from sgdni.experiments.speed.verdict import verdict
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,17 +13,17 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sgdni.colours import BLUE, ORANGE, TRUE
-from sgdni.course import quoted, stated, style
 from sgdni.data import load, scale_pixels
 from sgdni.gradcheck import check_layer
 from sgdni.layers import Dense, Layer, ReLU
 from sgdni.losses import SoftmaxCrossEntropy
-from sgdni.module import Module
+from sgdni.networks import Module
 from sgdni.optimizers import SGD
+from sgdni.plotting.colours import BLUE, ORANGE, TRUE
 from sgdni.timeline import SCHEDULES, ModuleCost
 from sgdni.timeline.gantt import draw
 from sgdni.training.batches import minibatches
+from sgdni_course import quoted, stated, style
 
 style()
 SEED = 0

@@ -14,11 +14,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sgdni.colours import BLUE, PINK, SYNTHETIC, TRUE
-from sgdni.course import stated, style
 from sgdni.data import load
-from sgdni.methods import build_network
-from sgdni.settings import Settings
+from sgdni.plotting.colours import BLUE, PINK, SYNTHETIC, TRUE
+from sgdni.runs.methods import build_network
+from sgdni.runs.settings import Settings
 from sgdni.timeline import (
     SCHEDULES,
     Links,
@@ -31,6 +30,7 @@ from sgdni.timeline import (
 from sgdni.timeline.balance import merged
 from sgdni.timeline.gantt import draw
 from sgdni.training.batches import minibatches
+from sgdni_course import stated, style
 
 style()
 plt.rcParams["figure.dpi"] = 90  # a smaller file

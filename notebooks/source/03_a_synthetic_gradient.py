@@ -15,20 +15,19 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sgdni.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
-from sgdni.course import quoted, stated, style
+from sgdni.analysis.quality import measure
 from sgdni.data import load, scale_pixels
 from sgdni.gradcheck import check_synthetic
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
-from sgdni.methods import build_trainer
-from sgdni.mlp import build_mlp
-from sgdni.network import Network
+from sgdni.networks import Network, build_mlp
 from sgdni.optimizers import SGD, Adam
-from sgdni.settings import Settings
+from sgdni.plotting.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
+from sgdni.runs.methods import build_trainer
+from sgdni.runs.settings import Settings
+from sgdni.schedules import Backprop
 from sgdni.synthetic import GradientFit, LeastSquaresFit, LinearSG
-from sgdni.training import Backprop
 from sgdni.training.batches import minibatches
-from sgdni.training.quality import measure
+from sgdni_course import quoted, stated, style
 
 style()
 plt.rcParams["figure.dpi"] = 88  # smaller files

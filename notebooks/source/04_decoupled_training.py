@@ -15,16 +15,16 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sgdni.benchmark.compare import Recipe, compare, recipe
-from sgdni.colours import BLUE, GREEN, ORANGE, PINK, SKY, SYNTHETIC, TRUE
-from sgdni.course import quoted, stated, style
+from sgdni.analysis.quality import measure
 from sgdni.data import load
-from sgdni.methods import build_network, build_trainer
-from sgdni.settings import Settings
+from sgdni.experiments.accuracy.compare import Recipe, compare, recipe
+from sgdni.plotting.colours import BLUE, GREEN, ORANGE, PINK, SKY, SYNTHETIC, TRUE
+from sgdni.runs.methods import build_network, build_trainer
+from sgdni.runs.settings import Settings
+from sgdni.schedules import Decoupled, DivergenceError, DivergenceGuard, Recorder
 from sgdni.synthetic import SyntheticGradient
-from sgdni.training import Decoupled, DivergenceError, DivergenceGuard, Recorder
 from sgdni.training.batches import minibatches
-from sgdni.training.quality import measure
+from sgdni_course import quoted, stated, style
 
 style()
 plt.rcParams["figure.dpi"] = 84  # five figures in a small file

@@ -22,19 +22,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown
 
-from sgdni.benchmark.products import of_step, operations
-from sgdni.benchmark.speed import pictures
-from sgdni.benchmark.speed.breakeven import layered, learning, steps_ratio
-from sgdni.benchmark.speed.contenders import BACKPROP, DNI, SPLIT, ways
-from sgdni.benchmark.speed.race import times_faster as compare_rows
-from sgdni.benchmark.speed.sweep import Costs, Point, measure
-from sgdni.benchmark.speed.text import label, race_markdown
-from sgdni.benchmark.speed.verdict import CLAIM
-from sgdni.colours import BLUE, ORANGE, SYNTHETIC, TRUE
-from sgdni.course import quoted, stated, style
 from sgdni.data import load
-from sgdni.methods import build_network
-from sgdni.settings import Settings
+from sgdni.experiments.products import of_step, operations
+from sgdni.experiments.speed import pictures
+from sgdni.experiments.speed.breakeven import layered, learning, steps_ratio
+from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, ways
+from sgdni.experiments.speed.race import times_faster as compare_rows
+from sgdni.experiments.speed.sweep import Costs, Point, measure
+from sgdni.experiments.speed.text import label, race_markdown
+from sgdni.experiments.speed.verdict import CLAIM
+from sgdni.plotting.colours import BLUE, ORANGE, SYNTHETIC, TRUE
+from sgdni.runs.methods import build_network
+from sgdni.runs.settings import Settings
+from sgdni_course import quoted, stated, style
 
 style()
 plt.rcParams["figure.dpi"] = 85  # a smaller file
@@ -118,7 +118,7 @@ stated("to one that is false", max(one + many) < CLAIM < split[0])
 # ## Count the products: in one thread, DNI is more work
 #
 # Before measuring anything, count. A step of DNI computes what a step of backprop computes, and
-# then its SG models: they predict, and they are fitted (lesson 2). `sgdni.benchmark.products`
+# then its SG models: they predict, and they are fitted (lesson 2). `sgdni.experiments.products`
 # lists every matrix product of a step. Beside the counts stands what was
 # [measured](../benchmarks/records/mnist/results.json) in one thread, on 784-256-256-256-10 with a
 # model after each hidden layer:

@@ -21,18 +21,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from sgdni.blas import blas_threads
-from sgdni.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
-from sgdni.course import quoted, stated, style
+from sgdni._util.blas import blas_threads
 from sgdni.data import load
 from sgdni.layers import Layer
-from sgdni.methods import build_network, build_trainer
-from sgdni.settings import Settings
+from sgdni.plotting.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
+from sgdni.runs.methods import build_network, build_trainer
+from sgdni.runs.settings import Settings
+from sgdni.schedules import Recorder
 from sgdni.timeline import SCHEDULES, Links, measure_costs, measure_link, step_seconds
 from sgdni.timeline.gantt import draw
-from sgdni.training import Recorder
 from sgdni.training.batches import minibatches
 from sgdni.training.evaluation import evaluate
+from sgdni_course import quoted, stated, style
 
 style()
 SEED = 0

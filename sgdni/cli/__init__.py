@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-import sgdni
+from sgdni._util.version import __version__
 from sgdni.cli import benchmark, data, train
+from sgdni.parallel.workers.ranks import as_one
+from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
-from sgdni.training import DivergenceError
-from sgdni.training.workers.ranks import as_one
 
 COMMANDS = (data, train, benchmark)
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Decoupled neural interfaces with synthetic gradients, in pure NumPy.",
         epilog="Start with: sgdni benchmark",
     )
-    parser.add_argument("--version", action="version", version=f"sgdni {sgdni.__version__}")
+    parser.add_argument("--version", action="version", version=f"sgdni {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(subparsers)

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sgdni import plots
-from sgdni.benchmark import peers
-from sgdni.benchmark.compare import Runs, compare, recipe
-from sgdni.benchmark.results import summarise, write
-from sgdni.benchmark.table import render
-from sgdni.checks import check_count
+from sgdni._util.checks import check_count
 from sgdni.cli import options, speed
 from sgdni.data import Dataset, load
-from sgdni.methods import METHODS, lookup
+from sgdni.experiments.accuracy import peers, pictures
+from sgdni.experiments.accuracy.compare import Runs, compare, recipe
+from sgdni.experiments.accuracy.results import summarise, write
+from sgdni.experiments.accuracy.table import render
+from sgdni.runs.methods import METHODS, lookup
 
 EPOCHS, REPEATS = 15, 3
 
@@ -138,6 +137,6 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, target: float, epo
         if not any(out.iterdir()):
             out.rmdir()
     results = results_of(runs)
-    written = [write(results, out), *plots.comparison(results, out)]
+    written = [write(results, out), *pictures.comparison(results, out)]
     print(render(results))
     print("\nWritten: " + "  ".join(str(path) for path in written))

@@ -7,9 +7,9 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
-from sgdni.cuts import default_cuts
 from sgdni.data import Dataset
-from sgdni.settings import Settings
+from sgdni.runs.cuts import default_cuts
+from sgdni.runs.settings import Settings
 
 _DEFAULT = {field.name: field.default for field in fields(Settings)}
 
@@ -42,12 +42,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add(sg, "forgetting_factor", "of least squares", type=float)
     _add(sg, "ridge", "ridge of least squares, relative", type=float)
     _add(sg, "solve_every", "fits between two least-squares solutions", type=int, metavar="K")
-    _add(sg, "sg", "an SG model of your own instead of the method's: a SyntheticGradient class in a "
-         "module beside you", metavar="MODULE:CLASS")
+    _add(sg, "sg", "an SG model of your own instead of the method's: a SyntheticGradient class "
+         "in a module beside you", metavar="MODULE:CLASS")
     engine = parser.add_argument_group("engine")
     _add(engine, "engine", "sequential; or threads, processes or mpi: one for each module (the "
          "last is started as: mpiexec -n MODULES sgdni train --engine mpi ...)")
-    _add(engine, "queue_size", "most minibatches on the way between two modules", type=int, metavar="N")
+    _add(engine, "queue_size", "most minibatches on the way between two modules", type=int,
+         metavar="N")
     _add(engine, "latency", "simulated seconds of each message between modules, on one machine",
          type=float, metavar="S")
     _add_switch(engine, "deterministic", "apply targets at fixed steps, so that parallel runs "

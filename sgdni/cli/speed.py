@@ -11,15 +11,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sgdni.benchmark.results import write
-from sgdni.benchmark.speed import pictures
-from sgdni.benchmark.speed.run import compare_speed, turns
-from sgdni.benchmark.speed.text import document, render
-from sgdni.checks import check_range
+from sgdni._util.checks import check_range
 from sgdni.cli import options
-from sgdni.cuts import balance, cores
 from sgdni.data import Dataset
-from sgdni.settings import Settings
+from sgdni.experiments.accuracy.results import write
+from sgdni.experiments.speed import pictures
+from sgdni.experiments.speed.run import compare_speed, turns
+from sgdni.experiments.speed.text import document, render
+from sgdni.runs.cuts import balance, cores
+from sgdni.runs.settings import Settings
 
 # Tried by hand on training images set aside: of the rates 0.01, 0.03, 0.05 and 0.1 both backprop
 # and DNI reach 97% with this one as soon as with any other.

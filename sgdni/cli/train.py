@@ -9,15 +9,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sgdni.blas import blas_threads
-from sgdni.checks import check_count
+from sgdni._util.blas import blas_threads
+from sgdni._util.checks import check_count
 from sgdni.cli import options
 from sgdni.data import load
-from sgdni.methods import METHODS, build_trainer
-from sgdni.settings import Settings
-from sgdni.training import EpochRecord, StepResult, Trainer
+from sgdni.parallel.workers.ranks import under_mpiexec, world
+from sgdni.runs.methods import METHODS, build_trainer
+from sgdni.runs.settings import Settings
+from sgdni.schedules import StepResult
+from sgdni.training import EpochRecord, Trainer
 from sgdni.training.checkpoint import CheckpointError, read_settings, restore, save
-from sgdni.training.workers.ranks import under_mpiexec, world
 
 DEFAULTS = {"method": "cdni-ls", "data": "mnist-5k", "blas_threads": 1}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sgdni.checks import check_finite, check_labels, check_matrix, check_range
+from sgdni._util.checks import check_finite, check_labels, check_matrix, check_range
 
 
 def scale_pixels(

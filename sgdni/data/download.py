@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
+from sgdni._util.files import temporary_beside
 from sgdni.data.catalogue import Entry, IdxEntry, IdxFile, lookup
 from sgdni.data.idx import DataError, idx_size, parse_idx, unpack
-from sgdni.files import temporary_beside
 
 _CHUNK = 1 << 16  # bytes
 _MIN_RATE = 1024  # bytes per second; a mirror that is slower than this has stalled

@@ -8,12 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from sgdni.arrays import Arrays, each
-from sgdni.checks import check_same_shape
+from sgdni._util.arrays import Arrays, each
+from sgdni._util.checks import check_same_shape
 from sgdni.gradcheck.differences import MAX_ENTRIES, STEP, TOLERANCE, compare, require_float64
 from sgdni.gradcheck.report import Report
 from sgdni.layers import Layer
-from sgdni.module import Module
+from sgdni.networks import Module
 
 Gradients = dict[str, np.ndarray]
 

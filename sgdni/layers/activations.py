@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_array, check_same_shape
+from sgdni._util.checks import check_array, check_same_shape
 from sgdni.layers.base import Layer
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.products import Product
+from sgdni._util.products import Product
 
 
 class Layer:
@@ -29,7 +29,7 @@ class Layer:
     grads : dict of str to ndarray
         Same keys and shapes: the gradient of ``sum(y * dy)`` with respect to each parameter,
         **summed** over the batch (the exact vector-Jacobian product). The one division by B
-        happens in :meth:`sgdni.module.Module.update`.
+        happens in :meth:`sgdni.networks.module.Module.update`.
     buffers : dict of str to ndarray
         Arrays that are part of the model but not trained (running statistics).
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_batch, check_same_shape
+from sgdni._util.checks import check_batch, check_same_shape
+from sgdni._util.products import Product
 from sgdni.layers.base import Layer
-from sgdni.products import Product
 
 
 class Dense(Layer):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.products import Product
+from sgdni._util.products import Product
 
 
 class SyntheticGradient:

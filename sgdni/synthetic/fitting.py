@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.checks import check_count, check_range
+from sgdni._util.checks import check_count, check_range
+from sgdni._util.products import Product
 from sgdni.optimizers import Optimizer
-from sgdni.products import Product
 from sgdni.synthetic.cholesky import solve_positive_definite
 
 

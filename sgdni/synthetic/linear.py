@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.arrays import flat_examples
-from sgdni.checks import check_array, check_batch, check_same_shape
-from sgdni.products import Product
+from sgdni._util.arrays import flat_examples
+from sgdni._util.checks import check_array, check_batch, check_same_shape
+from sgdni._util.products import Product
 from sgdni.synthetic.base import SyntheticGradient
 from sgdni.synthetic.fitting import Fit
 

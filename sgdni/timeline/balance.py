@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sgdni.checks import check_count
+from sgdni._util.checks import check_count
 from sgdni.timeline.costs import ModuleCost
 
 

@@ -14,12 +14,12 @@ from functools import partial
 
 import numpy as np
 
-from sgdni.blas import blas_threads
-from sgdni.checks import check_count
-from sgdni.network import Network
-from sgdni.shared import shared_zeros
-from sgdni.training.workers import TEAMS, Processes, Threads
-from sgdni.training.workers.threads import Task
+from sgdni._util.blas import blas_threads
+from sgdni._util.checks import check_count
+from sgdni._util.shared import shared_zeros
+from sgdni.networks import Network
+from sgdni.parallel.workers import TEAMS, Processes, Threads
+from sgdni.parallel.workers.threads import Task
 
 WARM_UP = 3  # repeats that are not counted
 MESSAGE_BYTES = 1 << 16  # room for everything in a message but its arrays

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sgdni.colours import GREEN, ORANGE, PINK, SKY
-from sgdni.training import Interval
+from sgdni.plotting.colours import GREEN, ORANGE, PINK, SKY
+from sgdni.schedules import Interval
 
 # The minibatch's number is written inside, so none relies on colour alone.
 KINDS = {

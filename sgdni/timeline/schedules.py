@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from sgdni.schedules import Interval
 from sgdni.timeline.costs import FREE, Links, ModuleCost
-from sgdni.training import Interval
 
 
 class _Workers:

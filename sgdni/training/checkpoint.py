@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sgdni.files import temporary_beside
+from sgdni._util.files import temporary_beside
 from sgdni.training.history import EpochRecord
 from sgdni.training.trainer import Trainer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sgdni.data import scale_pixels
-from sgdni.network import Network
+from sgdni.networks import Network
 
 
 def evaluate(network: Network, x: np.ndarray, y: np.ndarray, dtype: np.dtype = np.float32,

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sgdni.checks import check_count
+from sgdni._util.checks import check_count
+from sgdni.analysis.quality import measure
 from sgdni.data import Dataset
+from sgdni.schedules.divergence import DivergenceError
+from sgdni.schedules.schedule import Schedule, StepResult
 from sgdni.training.batches import minibatches
-from sgdni.training.divergence import DivergenceError
 from sgdni.training.evaluation import evaluate
 from sgdni.training.history import EpochRecord
-from sgdni.training.quality import measure
-from sgdni.training.schedule import Schedule, StepResult
 
 
 class Trainer:

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from sgdni.course import ask, compare, quoted, stated, style
+from sgdni_course import ask, compare, quoted, stated, style
 
 
 def test_compare_accepts_rounding_and_nothing_more(rng):
@@ -92,7 +92,7 @@ def test_stated(capsys):
 
 
 def test_style_leaves_the_two_gradient_colours_free():
-    from sgdni.colours import SYNTHETIC, TRUE
+    from sgdni.plotting.colours import SYNTHETIC, TRUE
     with matplotlib.rc_context():
         style()
         cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]

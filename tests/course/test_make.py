@@ -10,7 +10,7 @@ import nbformat
 import numpy as np
 from PIL import Image
 
-from sgdni.colours import BLUE, SYNTHETIC
+from sgdni.plotting.colours import BLUE, SYNTHETIC
 
 
 def figure(rng):

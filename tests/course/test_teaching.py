@@ -89,7 +89,7 @@ def test_there_are_hints_of_every_lesson():
 @pytest.mark.parametrize("n, check, hint", HINTS)
 def test_a_hint_is_that_of_the_check(n, check, hint):
     """Word for word, and one that the table of usual wrong answers proves to come."""
-    assert hasattr(importlib.import_module(f"sgdni.course.exercise{n:0>2}"), f"check_{check}")
+    assert hasattr(importlib.import_module(f"sgdni_course.exercise{n:0>2}"), f"check_{check}")
     known = strings(n)
     name, rest = next(((hint[5:i], hint[i + 1:]) for i in range(5, len(hint))
                        if hint[5:i] in known and hint[i + 1:] in known), ("", hint))

@@ -11,9 +11,9 @@
 # %%
 import numpy as np
 
-from sgdni.course import exercise01
 from sgdni.gradcheck import check_layer
 from sgdni.layers import BatchNorm
+from sgdni_course import exercise01
 
 # %% [markdown]
 # ## 1. A dense layer

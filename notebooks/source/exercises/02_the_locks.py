@@ -11,7 +11,7 @@
 # %%
 import numpy as np
 
-from sgdni.course import exercise02
+from sgdni_course import exercise02
 
 # %% [markdown]
 # ## 1. Backprop over several workers

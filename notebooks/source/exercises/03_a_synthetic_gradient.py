@@ -11,7 +11,7 @@
 # %%
 import numpy as np
 
-from sgdni.course import exercise03
+from sgdni_course import exercise03
 
 # %% [markdown]
 # ## 1. How good is a guess?

@@ -11,13 +11,13 @@
 # %%
 import numpy as np
 
-from sgdni.course import exercise04
+from sgdni.analysis.quality import measure
 from sgdni.data import load
-from sgdni.methods import build_trainer
-from sgdni.settings import Settings
-from sgdni.training import DivergenceError
+from sgdni.runs.methods import build_trainer
+from sgdni.runs.settings import Settings
+from sgdni.schedules import DivergenceError
 from sgdni.training.batches import minibatches
-from sgdni.training.quality import measure
+from sgdni_course import exercise04
 
 # %% [markdown]
 # ## 1. One decoupled step

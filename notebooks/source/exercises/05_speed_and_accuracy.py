@@ -11,7 +11,7 @@
 # %%
 import numpy as np
 
-from sgdni.course import exercise05
+from sgdni_course import exercise05
 
 # %% [markdown]
 # ## 1. Time to an accuracy

@@ -17,8 +17,8 @@ import threading
 
 import numpy as np
 
-from sgdni.course import exercise06
-from sgdni.training import Interval
+from sgdni.schedules import Interval
+from sgdni_course import exercise06
 
 Interval(worker=0, step=3, kind="forward", start=0.010, end=0.012)
 

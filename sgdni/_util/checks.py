@@ -1,0 +1,80 @@
+"""Checks at the public entrances: a wrong array is refused with what was expected and what came.
+
+They look at shapes and dtypes only, which costs nothing next to a matrix product. Values are
+checked once, where data enters (``check_finite``, ``check_labels``), and watched while training
+by :mod:`sgdni.schedules.divergence`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def check_array(name: str, x: np.ndarray) -> None:
+    """Refuse anything but an array (B, ...), B >= 1. Raises ValueError."""
+    if not isinstance(x, np.ndarray):
+        raise ValueError(f"{name}: expected a NumPy array, got {type(x).__name__}")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"{name}: expected shape (B, ...) with B >= 1, got {x.shape}")
+
+
+def check_matrix(name: str, x: np.ndarray) -> None:
+    """Refuse anything but an array (B, n), or with more axes before n. Raises ValueError."""
+    check_array(name, x)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected shape (B, n) with B >= 1, got {x.shape}")
+
+
+def check_batch(name: str, x: np.ndarray, width: int, dtype: np.dtype) -> None:
+    """Refuse anything but a (B, width) array of `dtype`, B >= 1. Raises ValueError."""
+    check_array(name, x)
+    if x.ndim != 2 or x.shape[1] != width:
+        raise ValueError(f"{name}: expected shape (B, {width}) with B >= 1, got {x.shape}")
+    if x.dtype != dtype:
+        raise ValueError(f"{name}: expected dtype {np.dtype(dtype)}, got {x.dtype}")
+
+
+def check_same_shape(name: str, x: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse an array whose shape is not exactly `shape`. Raises ValueError."""
+    if np.shape(x) != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {np.shape(x)}")
+
+
+def check_finite(name: str, x: np.ndarray) -> None:
+    """Refuse NaN and infinity, saying how many and where the first is. Raises ValueError."""
+    finite = np.isfinite(x)
+    if not finite.all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(
+            f"{name}: expected finite values, got {int((~finite).sum())} non-finite, "
+            f"the first at index {first}"
+        )
+
+
+def check_labels(name: str, y: np.ndarray, shape: tuple[int, ...], n_classes: int) -> None:
+    """Refuse anything but integers in 0 .. n_classes - 1 of that shape. Raises ValueError."""
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
+        kind = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
+        raise ValueError(f"{name}: expected an array of integer labels, got {kind}")
+    check_same_shape(name, y, shape)
+    if y.size and (y.min() < 0 or y.max() >= n_classes):
+        raise ValueError(
+            f"{name}: expected labels in 0..{n_classes - 1}, got {int(y.min())}..{int(y.max())}"
+        )
+
+
+def check_range(name: str, value: float, low: float, high: float, *, open_low: bool = False,
+                open_high: bool = False) -> None:
+    """Refuse a number outside [low, high] (ends excluded where told). Raises ValueError."""
+    above = value > low if open_low else value >= low
+    below = value < high if open_high else value <= high
+    if not (above and below):
+        left, right = "(" if open_low else "[", ")" if open_high else "]"
+        raise ValueError(f"{name}: expected a number in {left}{low}, {high}{right}, got {value}")
+
+
+def check_count(name: str, value: int, low: int = 1, high: float = np.inf) -> None:
+    """Refuse anything but a whole number in [low, high]. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name}: expected a whole number, got {value!r}")
+    check_range(name, value, low, high)

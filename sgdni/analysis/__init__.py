@@ -1,0 +1,1 @@
+"""What training does: measured on any network, changing nothing."""

@@ -1,1 +1,0 @@
-"""The comparison: contenders side by side, figures with medians and spreads, table and JSON."""

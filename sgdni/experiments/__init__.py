@@ -1,0 +1,1 @@
+"""Comparisons that anyone repeats with one command, one file or folder each."""

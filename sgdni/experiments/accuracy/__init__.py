@@ -1,0 +1,1 @@
+"""The main comparison: contenders side by side, figures with medians and spreads."""

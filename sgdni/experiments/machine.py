@@ -1,0 +1,50 @@
+"""Say what machine and versions a measurement was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from sgdni._util.blas import blas_libraries
+from sgdni._util.version import __version__
+
+
+def describe() -> dict:
+    """Return machine, versions and BLAS kernel as a JSON-ready dict."""
+    blas = [
+        {k: pool.get(k) for k in ("internal_api", "version", "architecture", "threading_layer")}
+        for pool in blas_libraries()
+    ]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": blas,
+        "sgdni": __version__,
+    }
+
+
+def peak_memory_mb() -> float | None:
+    """Return the largest memory this process has held so far, in MB; None where unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"

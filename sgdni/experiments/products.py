@@ -1,0 +1,72 @@
+"""Count the matrix products of one training step: the arithmetic behind every speed claim.
+
+A hidden layer costs backpropagation three products of the same size: forward, weight gradient and
+input gradient (the lowest layer needs no input gradient). SG models come on top, each with what it
+says that it costs. So in one thread a DNI step is dearer than a backprop step, by the ratio of
+`operations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sgdni._util.products import Product, operations
+from sgdni.networks import Network
+
+__all__ = ["Product", "ProductsAlone", "of_step", "operations"]
+
+
+def of_step(network: Network, batch_size: int, *, decoupled: bool = False,
+            fit_every: int = 1) -> list[Product]:
+    """Return the products of one step of Backprop, or of Decoupled, on this network."""
+    found: list[Product] = []
+
+    def add(owner: str, products: Sequence[Product], share: float = 1.0) -> None:
+        found.extend(replace(p, name=f"{owner} {p.name}", per_step=share * p.per_step)
+                     for p in products)
+
+    seldom = 1 / fit_every if decoupled else 1.0
+    for i, module in enumerate(network.modules):
+        for j, layer in enumerate(module.layers):
+            owner, products = f"module {i + 1} layer {j + 1}", layer.products(batch_size)
+            add(owner, products["forward"])
+            add(owner, products["params"])
+            if j > 0:
+                add(owner, products["input"])
+            elif i > 0:  # a module's lowest layer makes the target; nobody is below the lowest
+                add(owner, products["input"], seldom)
+    if decoupled:
+        for i, interface in enumerate(network.interfaces, start=1):
+            products = interface.model.products(batch_size)
+            add(f"M_{i}", products["predict"])
+            add(f"M_{i}", products["fit"], seldom)
+    return found
+
+
+class ProductsAlone:
+    """The same products on arrays of the same shapes and layouts, and nothing else: the limit."""
+
+    def __init__(self, products: Sequence[Product], rng: np.random.Generator,
+                 dtype: np.dtype = np.float32) -> None:
+        if any(p.solve or p.per_step != 1 for p in products):
+            raise ValueError("ProductsAlone: expected plain products, one each a step")
+
+        def draw(rows: int, columns: int, transposed: bool) -> np.ndarray:
+            shape = (columns, rows) if transposed else (rows, columns)
+            array = rng.standard_normal(shape).astype(dtype)
+            return array.T if transposed else array
+
+        self._triples = [
+            (draw(p.rows, p.inner, p.transposed == "left"),
+             draw(p.inner, p.columns, p.transposed == "right"),
+             np.empty((p.rows, p.columns), dtype))
+            for p in products
+        ]
+
+    def step(self) -> None:
+        """Compute every product once."""
+        for left, right, out in self._triples:
+            np.matmul(left, right, out=out)

@@ -1,0 +1,9 @@
+"""Modules, the interfaces between them, and the networks they make."""
+
+from sgdni.networks.interface import Interface, no_context, one_hot
+from sgdni.networks.mlp import ACTIVATIONS, build_mlp, hidden_block
+from sgdni.networks.module import Module
+from sgdni.networks.network import Network
+
+__all__ = ["ACTIVATIONS", "Interface", "Module", "Network", "build_mlp", "hidden_block",
+           "no_context", "one_hot"]

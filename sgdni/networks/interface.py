@@ -1,0 +1,63 @@
+"""An interface: what stands at the boundary between two modules.
+
+Today that is an SG model, with a rule for the context that it is given. A model of the inputs to
+the module above would stand here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sgdni._util.checks import check_labels
+from sgdni.synthetic import SyntheticGradient
+
+#: A function of the minibatch (x, y) that returns c, fresh each time, or None for no context.
+Context = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
+
+
+def no_context(x: np.ndarray, y: np.ndarray) -> None:
+    """Nothing besides h is known to the SG model (DNI)."""
+
+
+def one_hot(n_classes: int) -> Context:
+    """Return the context of cDNI: labels y (B,) as rows (B, classes) in the dtype of x.
+
+    Jaderberg et al. 2016. The context refuses labels out of range with a ValueError.
+    """
+    def context(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        check_labels("labels for the context", y, (len(x),), n_classes)
+        c = np.zeros((len(y), n_classes), x.dtype)
+        c[np.arange(len(y)), y] = 1
+        return c
+    return context
+
+
+class Interface:
+    """Owns the SG model M_i at a boundary, and says what context it is given.
+
+    Parameters
+    ----------
+    model : SyntheticGradient
+    context : function (x, y) -> c, optional
+        By default what the model asks for: one-hot labels where its `n_context` is above 0, else
+        nothing.
+    """
+
+    def __init__(self, model: SyntheticGradient, context: Context | None = None) -> None:
+        if context is None:
+            context = one_hot(model.n_context) if model.n_context else no_context
+        self.model, self.context = model, context
+
+    def predict(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
+        """Return delta^_i = M_i(h_i, c), per example; valid until the next call."""
+        return self.model.predict(h, c)
+
+    def fit(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray) -> None:
+        """Move M_i towards `target`, a constant: no gradient flows through it."""
+        self.model.fit(h, c, target)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every array that fitting changes, live, for checkpoints."""
+        return {f"model.{name}": array for name, array in self.model.state().items()}

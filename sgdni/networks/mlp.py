@@ -1,0 +1,64 @@
+"""Build the multilayer perceptron of the experiments, cut into modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.networks.module import Module
+from sgdni.optimizers import Optimizer
+
+ACTIVATIONS = {"relu": (ReLU, 2.0), "tanh": (Tanh, 1.0), "sigmoid": (Sigmoid, 1.0)}
+
+
+def hidden_block(n_in: int, n_out: int, rng: np.random.Generator, *, activation: str = "relu",
+                 batch_norm: bool = True, dtype: np.dtype = np.float32) -> list[Layer]:
+    """Return Dense, batch normalisation if asked for, and the nonlinearity: one hidden layer."""
+    nonlinearity, gain = ACTIVATIONS[activation]
+    dense = Dense(n_in, n_out, rng, gain=gain, bias=not batch_norm, dtype=dtype)
+    normalisation = [BatchNorm(n_out, dtype=dtype)] if batch_norm else []
+    return [dense, *normalisation, nonlinearity()]
+
+
+def build_mlp(n_in: int, hidden: Sequence[int], n_out: int, rng: np.random.Generator,
+              make_optimizer: Callable[[], Optimizer], *, cuts: Sequence[int] | None = None,
+              activation: str = "relu", batch_norm: bool = True,
+              dtype: np.dtype = np.float32) -> list[Module]:
+    """Return the modules of an MLP, bottom to top.
+
+    Parameters
+    ----------
+    n_in, hidden, n_out : widths
+    rng : numpy.random.Generator
+        Draws the weights, bottom to top: the same for every choice of cuts.
+    make_optimizer : callable
+        Called once for each module.
+    cuts : increasing sequence of int in 1 .. len(hidden), optional
+        ``cuts=[1, 3]`` puts interfaces after the first and the third hidden layer. By default one
+        after each. The output layer belongs to the top module.
+
+    Raises
+    ------
+    ValueError
+        For cuts out of range or out of order, and for an unknown activation.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation}")
+    cuts = list(range(1, len(hidden) + 1)) if cuts is None else list(cuts)
+    if cuts != sorted(set(cuts)) or any(not 1 <= cut <= len(hidden) for cut in cuts):
+        raise ValueError(
+            f"cuts: expected increasing numbers in 1..{len(hidden)} (hidden layers), got {cuts}"
+        )
+    widths = [n_in, *hidden]
+    blocks = [
+        hidden_block(a, b, rng, activation=activation, batch_norm=batch_norm, dtype=dtype)
+        for a, b in zip(widths[:-1], widths[1:], strict=True)
+    ]
+    blocks.append([Dense(widths[-1], n_out, rng, gain=1.0, dtype=dtype)])
+    edges = [0, *cuts, len(blocks)]
+    return [
+        Module([layer for block in blocks[low:high] for layer in block], make_optimizer())
+        for low, high in zip(edges[:-1], edges[1:], strict=True)
+    ]

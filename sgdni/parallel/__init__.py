@@ -1,0 +1,6 @@
+"""The same schedules with every module in a worker of its own: a thread, a process, an MPI rank."""
+
+from sgdni.parallel.asynchronous import Asynchronous
+from sgdni.parallel.model_parallel import ModelParallel
+
+__all__ = ["Asynchronous", "ModelParallel"]

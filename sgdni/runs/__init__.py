@@ -1,0 +1,1 @@
+"""What defines a run: its settings, its method by name, where it is cut."""

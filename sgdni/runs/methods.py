@@ -1,0 +1,133 @@
+"""The methods that can be trained and compared, by name. A new contender is one more entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sgdni._util.users import named
+from sgdni.data import Dataset
+from sgdni.losses import SoftmaxCrossEntropy
+from sgdni.networks import Interface, Network, build_mlp
+from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.runs.settings import Settings
+from sgdni.schedules import Backprop, Decoupled, Schedule
+from sgdni.synthetic import LinearSG, SyntheticGradient
+from sgdni.training import Trainer
+
+MakeSG = Callable[[Settings, int, int, np.random.Generator], SyntheticGradient]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a network learns.
+
+    make_sg : makes the SG model of an interface; None for backpropagation.
+    update_probability : each module learns from a minibatch with this probability.
+    """
+
+    summary: str
+    make_sg: MakeSG | None = None
+    update_probability: float = 1.0
+
+    @property
+    def decoupled(self) -> bool:
+        return self.make_sg is not None
+
+
+def dni(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+    return LinearSG(n, 0, s.make_gradient_fit(), s.dtype)
+
+
+def cdni(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+    return LinearSG(n, n_classes, s.make_gradient_fit(), s.dtype)
+
+
+def cdni_ls(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+    return LinearSG(n, n_classes, s.make_least_squares_fit(), s.dtype)
+
+
+METHODS: dict[str, Method] = {
+    "backprop": Method("ordinary backpropagation"),
+    "dni": Method("synthetic gradients from activations alone, Adam-fitted", dni),
+    "cdni": Method("synthetic gradients that also see the labels, Adam-fitted", cdni),
+    "cdni-ls": Method("the same, fitted by least squares", cdni_ls),
+    "cdni-stochastic": Method(
+        "least squares, each module learning from a minibatch with p = 0.2", cdni_ls, 0.2),
+}
+
+
+def lookup(name: str) -> Method:
+    """Return the method of that name. Raises ValueError naming the known ones."""
+    if name not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {name}")
+    return METHODS[name]
+
+
+def users_sg(spec: str) -> MakeSG:
+    """Return what makes models of the class that "module:Class" names.
+
+    Raises ValueError for anything but a SyntheticGradient, saying what was found.
+    """
+    cls = named("sg", spec, SyntheticGradient)
+
+    def make(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+        return cls.at_interface(n, n_classes, rng, np.dtype(s.dtype))
+    return make
+
+
+def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
+                  rng: np.random.Generator) -> Network:
+    """Return the network that `name` trains: the same weights for every method, given `rng`."""
+    method = lookup(name)
+    dtype = np.dtype(settings.dtype)
+    modules = build_mlp(
+        n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.interfaces,
+        activation=settings.activation, batch_norm=settings.batch_norm, dtype=dtype,
+    )
+    make_sg = method.make_sg
+    if settings.sg is not None:
+        if not method.decoupled:
+            raise ValueError(f"sg: {name} has no SG models; choose another method")
+        make_sg = users_sg(settings.sg)
+    if make_sg is None:
+        return Network(modules, SoftmaxCrossEntropy())
+    widths = [settings.hidden[cut - 1] for cut in settings.interfaces]
+    return Network(modules, SoftmaxCrossEntropy(),
+                   [Interface(make_sg(settings, width, n_classes, rng)) for width in widths])
+
+
+def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
+    """Return a trainer for the method of that name, ready for its first epoch.
+
+    Weights, minibatch order and stochastic updates draw from three generators made from
+    ``settings.seed``, so that methods with the same seed start from the same weights and see the
+    same minibatches in the same order.
+    """
+    method = lookup(name)
+    weights, order, updates = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(3)
+    )
+    network = build_network(name, settings, data.n_features, data.n_classes, weights)
+    return Trainer(
+        _make_schedule(method, settings, network, updates), data,
+        batch_size=settings.batch_size, rng=order, dtype=np.dtype(settings.dtype),
+    )
+
+
+def _make_schedule(method: Method, settings: Settings, network: Network,
+                   rng: np.random.Generator) -> Schedule:
+    parallel = {"workers": settings.engine, "latency": settings.latency}
+    sequential = settings.engine == "sequential"
+    if not method.decoupled:
+        return Backprop(network) if sequential else ModelParallel(network, **parallel)
+    options = {
+        "fit_every": settings.fit_every, "update_probability": method.update_probability,
+        "rng": rng if method.update_probability < 1 else None,
+    }
+    if sequential:
+        return Decoupled(network, **options)
+    return Asynchronous(network, queue_size=settings.queue_size,
+                        deterministic=settings.deterministic, **parallel, **options)

@@ -1,0 +1,10 @@
+"""Who computes what when, in one thread: schedules made of four moves, and what watches them."""
+
+from sgdni.schedules.backprop import Backprop
+from sgdni.schedules.decoupled import Decoupled
+from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
+from sgdni.schedules.recorder import Interval, NoRecorder, Recorder
+from sgdni.schedules.schedule import Schedule, StepResult
+
+__all__ = ["Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "Interval", "NoRecorder",
+           "Recorder", "Schedule", "StepResult"]

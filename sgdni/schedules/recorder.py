@@ -1,0 +1,155 @@
+"""What every module did when, and what its weights were on the way: recorded while it trains.
+
+For measured timelines beside predicted ones, for the time from an input's arrival to the update,
+and for learning curves finer than an epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sgdni._util.checks import check_count
+from sgdni._util.shared import shared_zeros
+from sgdni.networks import Module
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Worker `worker` (0 at the bottom) does `kind` for minibatch `step` from start to end (s).
+
+    kind : "queued" (the input is there, the worker is not), "forward", "predict", "backward"
+        (with the update), or "fit" (of an older minibatch; `step` is the one its worker is at).
+    """
+
+    worker: int
+    step: int
+    kind: str
+    start: float
+    end: float
+
+
+class NoRecorder:
+    """Records nothing: what schedules have unless told otherwise."""
+
+    def note(self, worker: int, kind: str, start: float) -> None:
+        """Say that `worker` has done `kind` since `start`, by time.perf_counter()."""
+
+    def finished(self, worker: int) -> None:
+        """Say that `worker` is done with a minibatch."""
+
+    def state_of(self, worker: int) -> tuple:
+        """Return what a worker in another process has to send back."""
+        return ()
+
+    def take_state(self, worker: int, state: tuple) -> None:
+        """Take over what `state_of` returned in another process."""
+
+
+class Recorder(NoRecorder):
+    """Records one run after another; `begin` forgets the runs before.
+
+    Over MPI it records intervals only: ranks share no memory for snapshots.
+
+    Parameters
+    ----------
+    modules : of the network that is trained
+    snapshot_every : int, optional
+        Copy each module's parameters and running statistics after every so many minibatches.
+    most : int
+        Snapshots for which there is room; later ones are not taken.
+
+    Attributes
+    ----------
+    began : float
+        When `begin` was called, by time.perf_counter().
+    """
+
+    def __init__(self, modules: Sequence[Module], snapshot_every: int | None = None,
+                 most: int = 0) -> None:
+        check_count("most", most, 0)
+        if snapshot_every is not None:
+            check_count("snapshot_every", snapshot_every)
+        self.snapshot_every, self.most = snapshot_every, most
+        self._live = [{**m.params, **{f"buffer {k}": b for k, b in m.buffers.items()}}
+                      for m in modules]
+        # In memory that forked processes share, so that a snapshot costs one copy.
+        self._copies = [
+            {k: shared_zeros((most, *array.shape), array.dtype) for k, array in live.items()}
+            for live in self._live
+        ]
+        self._times = [shared_zeros((most,)) for _ in self._live]
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was recorded and start the clock."""
+        self._intervals: list[list[Interval]] = [[] for _ in self._live]
+        self._steps = [0] * len(self._live)
+        for times in self._times:
+            times[:] = np.nan
+        self.began = time.perf_counter()
+
+    def note(self, worker: int, kind: str, start: float) -> None:
+        track, step = self._intervals[worker], self._steps[worker]
+        if kind == "forward" and track and track[-1].kind == kind and track[-1].step == step:
+            start = track.pop().start  # the loss goes on where the top module's forward ended
+        track.append(Interval(worker, step, kind, start, time.perf_counter()))
+
+    def finished(self, worker: int) -> None:
+        self._steps[worker] += 1
+        if self.snapshot_every and self._steps[worker] % self.snapshot_every == 0:
+            k = self._steps[worker] // self.snapshot_every - 1
+            if k < self.most:
+                self._times[worker][k] = time.perf_counter()
+                for name, array in self._live[worker].items():
+                    self._copies[worker][name][k] = array
+
+    def state_of(self, worker: int) -> tuple:
+        return self._steps[worker], self._intervals[worker]
+
+    def take_state(self, worker: int, state: tuple) -> None:
+        self._steps[worker], self._intervals[worker] = state
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """All intervals, by worker, in order."""
+        return [interval for track in self._intervals for interval in track]
+
+    def snapshots(self) -> list[float]:
+        """Return, for each snapshot, the seconds from `begin` until the last module had taken it.
+
+        The k-th holds every module as it was after (k + 1) `snapshot_every` minibatches.
+        """
+        seconds = np.max(self._times, axis=0) - self.began
+        return [float(s) for s in seconds if np.isfinite(s)]
+
+    def load(self, k: int, modules: Sequence[Module]) -> None:
+        """Copy the k-th snapshot into modules of the same shapes."""
+        for copies, module in zip(self._copies, modules, strict=True):
+            live = {**module.params, **{f"buffer {n}": b for n, b in module.buffers.items()}}
+            for name, array in live.items():
+                array[...] = copies[name][k]
+
+    def update_latencies(self) -> list[list[float]]:
+        """Return, by worker, the seconds from each input's arrival until the weights' update."""
+        return self._latencies(("queued", "forward"))
+
+    def locked_seconds(self) -> list[list[float]]:
+        """Return the same from the start of the forward pass on: without waiting in the queue."""
+        return self._latencies(("forward",))
+
+    def _latencies(self, begins: tuple[str, ...]) -> list[list[float]]:
+        every = []
+        for track in self._intervals:
+            since: dict[int, float] = {}
+            latencies = []
+            for interval in track:
+                if interval.kind in begins:
+                    since.setdefault(interval.step, interval.start)
+                elif interval.kind == "backward" and interval.step in since:
+                    latencies.append(interval.end - since[interval.step])
+            every.append(latencies)
+        return every

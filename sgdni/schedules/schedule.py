@@ -1,0 +1,128 @@
+"""What a schedule is: who computes what when, for one minibatch after another.
+
+Every schedule is made of the same four moves of the field: `forward`, `predict`, `learn` and `fit`,
+with `loss` at the top. They alone know of timing, guards and recording, so that a schedule's own
+code is its algorithm and nothing else. The epoch loop above knows only `run` and `state`.
+
+Where time belongs, in every schedule and in the timeline: the loss is part of the top module's
+forward; messages between workers are part of no move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from sgdni._util.arrays import Arrays
+from sgdni.networks import Network
+from sgdni.schedules.divergence import DivergenceGuard
+from sgdni.schedules.recorder import NoRecorder
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Mean loss of one minibatch, and the share of it that was classified right (or NaN)."""
+
+    loss: float
+    accuracy: float
+
+
+class Schedule:
+    """Trains a network on minibatches (x, y). Subclasses say in which order.
+
+    Parameters
+    ----------
+    network : Network
+    guard : DivergenceGuard, optional
+        Stops training when numbers explode.
+
+    Attributes
+    ----------
+    top : int
+        Index of the module that sees the loss.
+    recorder : NoRecorder
+        Put a Recorder here to see what every module did when.
+    """
+
+    def __init__(self, network: Network, guard: DivergenceGuard | None = None) -> None:
+        self.network = network
+        self.top = len(network.modules) - 1
+        self.guard = guard or DivergenceGuard()
+        self.recorder = NoRecorder()
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
+        """Train on one minibatch: x (B, n_0), y (B,) labels or (B, n_K) values."""
+        raise NotImplementedError
+
+    def run(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[StepResult]:
+        """Train on minibatches in turn, yielding each one's result."""
+        for x, y in batches:
+            yield self.step(x, y)
+
+    # The moves. Modules and interfaces are counted from 0 at the bottom.
+
+    def forward(self, i: int, h: Arrays) -> Arrays:
+        """Return module i's output h_i for its input; valid until its next forward."""
+        started = perf_counter()
+        h = self.network.modules[i].forward(h)
+        self.guard.check(i + 1, "activations", h)
+        self.recorder.note(i, "forward", started)
+        return h
+
+    def loss(self, h: np.ndarray, y: np.ndarray) -> tuple[StepResult, np.ndarray]:
+        """Return the result at the network's end, and the true delta of the top module."""
+        started = perf_counter()
+        losses, delta = self.network.loss(h, y)
+        loss, accuracy = float(losses.sum()) / losses.size, float("nan")
+        if y.ndim == h.ndim - 1:  # labels, not values
+            accuracy = np.count_nonzero(h.argmax(axis=-1) == y) / y.size
+        self.guard.check_loss(loss)
+        self.recorder.note(self.top, "forward", started)
+        return StepResult(loss, accuracy), delta
+
+    def predict(self, i: int, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
+        """Return the synthetic gradient delta^_i at interface i, for h_i and its context."""
+        started = perf_counter()
+        delta = self.network.interfaces[i].predict(h, c)
+        self.recorder.note(i, "predict", started)
+        return delta
+
+    def learn(self, i: int, delta: Arrays | None, *, target: bool) -> Arrays | None:
+        """Update module i from delta_i and return delta_{i-1}, the gradient of its input.
+
+        That is the target of whoever has predicted it. Without ``target`` it is not computed,
+        which saves a product. A delta of None says that the module sits this minibatch out.
+        """
+        below = None
+        if delta is not None:
+            started = perf_counter()
+            self.guard.check(i + 1, "gradients", delta)
+            below = self.network.modules[i].learn(delta, input_gradient=target)
+            self.recorder.note(i, "backward", started)
+        self.recorder.finished(i)
+        return below
+
+    def fit(self, i: int, h: np.ndarray, c: np.ndarray | None, target: np.ndarray) -> None:
+        """Move interface i's model towards what it should have predicted for h_i."""
+        started = perf_counter()
+        self.network.interfaces[i].fit(h, c, target)
+        self.recorder.note(i, "fit", started)
+
+    # What a checkpoint keeps.
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every array that training changes, live."""
+        return {**self.network.state(),
+                **{f"schedule.{name}": array for name, array in self.own_state().items()}}
+
+    def own_state(self) -> dict[str, np.ndarray]:
+        """Arrays of the schedule itself, live."""
+        return {}
+
+    @property
+    def generators(self) -> dict[str, np.random.Generator]:
+        """The random generators the schedule draws from."""
+        return {}

@@ -1,0 +1,192 @@
+"""Modules in MPI ranks: the same learning as in turn, and no rank left waiting for another."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import TINY, blobs, tiny_network
+
+from sgdni._util.blas import blas_threads
+from sgdni.cli import main
+from sgdni.data import load
+from sgdni.parallel import Asynchronous
+from sgdni.parallel.workers.ranks import under_mpiexec
+from sgdni.runs.methods import build_trainer
+from sgdni.runs.settings import Settings
+
+HERE = Path(__file__).parent
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
+needs_mpi = pytest.mark.skipif(
+    sys.platform != "linux" or MPIEXEC is None or importlib.util.find_spec("mpi4py") is None
+    or under_mpiexec(),
+    reason="needs Linux, mpi4py and mpiexec: pip install 'sgdni[mpi]'",
+)
+TRAIN = ["-m", "sgdni", "train", "--engine", "mpi", "--hidden", "8", "7", "6"]
+SECONDS = 120  # far beyond what any of them takes: a hang fails instead of stopping everything
+
+
+def command(ranks, *arguments):
+    return [MPIEXEC, "-n", str(ranks), sys.executable, *map(str, arguments)]
+
+
+def environment():
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+
+
+def mpiexec(ranks, *arguments):
+    return subprocess.run(command(ranks, *arguments), capture_output=True, text=True,
+                          timeout=SECONDS, env=environment(), cwd=HERE)
+
+
+def program(ranks, *arguments):
+    return mpiexec(ranks, HERE / "mpi_programs.py", *arguments)
+
+
+@needs_mpi
+@pytest.mark.parametrize("ranks, name", [
+    (2, "as_in_turn"), (4, "as_in_turn"), (2, "every_minibatch_once"), (4, "every_minibatch_once"),
+    (4, "exceptions"), (4, "leaving"), (2, "bounded"), (4, "unlike"),
+])
+def test_in_every_rank(ranks, name):
+    """What each one asserts stands in mpi_programs.py."""
+    done = program(ranks, name)
+    assert (done.stdout, done.returncode) == (f"{name} passed\n", 0), done.stderr
+
+
+@needs_mpi
+@pytest.mark.parametrize("how, seen", [
+    ("exit 0", "exit code 0"), ("exit 3", "exit code 3"), ("SIGKILL", "killed by SIGKILL"),
+])
+def test_a_rank_that_dies_ends_the_run_and_is_named(how, seen):
+    done = program(4, "dies", how)
+    assert re.findall(r"sgdni: (.*) died on \S+ \((.*)\)", done.stderr) == [
+        ("rank 2 (module 3)", seen)]
+    assert done.returncode != 0 and "passed" not in done.stdout
+
+
+@needs_mpi
+def test_a_rank_whose_watcher_dies_ends_the_run_and_is_named():
+    done = program(4, "dies", "watcher")
+    assert "sgdni: rank 2: the process that watches over it died" in done.stderr
+    assert done.returncode != 0 and "passed" not in done.stdout
+
+
+@needs_mpi
+def test_a_rank_that_fails_alone_ends_all_and_is_named():
+    done = program(4, "fails_alone")
+    assert "rank 1 (module 2): RuntimeError: only here" in done.stderr
+    assert done.returncode == 1 and "passed" not in done.stdout
+
+
+@needs_mpi
+def test_divergence_is_reported_once():
+    done = mpiexec(4, *TRAIN, "--lr", "1e9", "--no-batch-norm")
+    assert len(re.findall("training diverged: .* of module", done.stderr)) == 1, done.stderr
+    assert re.search(r"\(in rank \d \(module \d\)\)", done.stderr)
+    assert done.returncode == 1 and "Abort" not in done.stderr
+
+
+@needs_mpi
+@pytest.mark.parametrize("ranks", [1, 5])
+def test_a_wrong_number_of_ranks_names_the_right_one(ranks):
+    done = mpiexec(ranks, *TRAIN)
+    assert done.stderr.splitlines() == [
+        f"sgdni: error: engine mpi: expected 4 ranks, one for each module, got {ranks}; start it "
+        f"as: mpiexec -n 4 sgdni train --engine mpi ..."]
+    assert (done.stdout, done.returncode) == ("", 2)
+
+
+@needs_mpi
+def test_cuts_follow_the_ranks():
+    done = mpiexec(2, *TRAIN, "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^interfaces after hidden layers: \d \(by measured cost", done.stdout, re.M)
+    assert "epoch   1" in done.stdout
+
+
+@needs_mpi
+def test_outside_mpiexec_it_says_what_to_type():
+    done = subprocess.run([sys.executable, *TRAIN], capture_output=True, text=True,
+                          timeout=SECONDS, env=environment())
+    assert "mpiexec -n 4 sgdni train --engine mpi" in done.stderr and done.returncode == 2
+
+
+@needs_mpi
+def test_a_network_of_one_module_needs_no_mpiexec():
+    done = subprocess.run([sys.executable, HERE / "mpi_programs.py", "one_module"], text=True,
+                          capture_output=True, timeout=SECONDS, env=environment())
+    assert (done.stdout, done.returncode) == ("one_module passed\n", 0), done.stderr
+
+
+@needs_mpi
+def test_a_run_is_saved_by_rank_0_and_resumed(tmp_path):
+    """In fixed order it is the run of modules in turn, in two parts. Rank 0 alone speaks."""
+    saved, history = tmp_path / "run.npz", tmp_path / "history.json"
+    fixed = ["--queue-size", 1, "--deterministic", "--cuts", 1, 2, 3]
+    first = mpiexec(4, *TRAIN, *fixed, "--epochs", 1, "--checkpoint", saved)
+    assert (first.stdout.count("epoch  "), first.returncode) == (1, 0), first.stderr
+    second = mpiexec(4, *TRAIN[:3], "--resume", saved, "--epochs", 3, "--history", history)
+    assert (second.stdout.count("epoch  "), second.returncode) == (2, 0), second.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.json", "run.npz"]
+    turns = build_trainer("cdni-ls", Settings(hidden=(8, 7, 6)), load("mnist-5k"))
+    with blas_threads(1):
+        for _ in range(3):
+            turns.epoch()
+    records = json.loads(history.read_text())["history"]
+    for ours, theirs in zip(records, turns.history, strict=True):
+        expected = json.loads(json.dumps(theirs.to_dict()))
+        times = {"train_seconds": 0, "total_seconds": 0}
+        assert ours | times == expected | times
+
+
+@needs_mpi
+def test_resuming_another_engines_run_in_ranks_is_refused(tmp_path):
+    saved = tmp_path / "run.npz"
+    arguments = ["train", "--hidden", "8", "--epochs", "1", "--checkpoint", str(saved)]
+    assert main(arguments) == 0
+    done = mpiexec(2, *TRAIN[:3], "--resume", saved, "--epochs", 2)
+    assert "made with engine sequential; go on with it without mpiexec" in done.stderr
+    assert done.returncode == 2
+
+
+@needs_mpi
+def test_ctrl_c_ends_all_ranks(tmp_path):
+    saved = tmp_path / "run.npz"
+    run = subprocess.Popen(
+        command(4, "-u", *TRAIN, "--epochs", 10_000, "--checkpoint", saved), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), start_new_session=True)
+    try:
+        while "epoch   2" not in run.stdout.readline():
+            assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=SECONDS)
+    finally:
+        run.kill()
+    assert "sgdni: interrupted" in errors and f"go on with --resume {saved}" in errors
+    assert run.returncode == 130
+
+
+def test_without_mpi4py_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    assert main(["train", "--engine", "mpi"]) == 2
+    assert "pip install 'sgdni[mpi]'" in capsys.readouterr().err
+    with pytest.raises(ImportError, match="engine mpi needs mpi4py"):
+        Asynchronous(tiny_network(), workers="mpi")
+    for engine in ("sequential", "threads"):  # the others do without
+        build_trainer("cdni", replace(TINY, engine=engine), blobs(np.random.default_rng(0))).epoch()
+
+
+def test_the_benchmark_refuses(capsys):
+    assert main(["benchmark", "--engine", "mpi"]) == 2
+    assert "--engine: mpi is for sgdni train" in capsys.readouterr().err

@@ -1,0 +1,131 @@
+"""Modules in processes: the same learning as in turn, and no process left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
+
+from sgdni._util.blas import blas_libraries, blas_threads
+from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.parallel.workers import Processes
+from sgdni.runs.methods import METHODS, build_trainer
+from sgdni.schedules import Backprop, DivergenceError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked: Linux only")
+
+SETTINGS = replace(TINY, engine="processes")
+MAKERS = [lambda n, **o: Asynchronous(n, workers="processes", **o),
+          lambda n, **o: ModelParallel(n, workers="processes", **o)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_in_fixed_order_processes_train_as_modules_in_turn(method):
+    """Over two epochs: state, generators and order all come back from the processes."""
+    data = blobs(np.random.default_rng(0))
+    changes = {"queue_size": 1, "deterministic": True} if METHODS[method].decoupled else {}
+    turns = build_trainer(method, replace(TINY, fit_every=2), data)
+    apart = build_trainer(method, replace(SETTINGS, fit_every=2, **changes), data)
+    for _ in range(2):
+        a, b = turns.epoch(), apart.epoch()
+        assert (a.train_loss, a.test_loss) == (b.train_loss, b.test_loss)
+    assert_same_state(turns.schedule, apart.schedule)
+    for name, generator in turns.generators.items():
+        assert generator.bit_generator.state == apart.generators[name].bit_generator.state
+
+
+@pytest.mark.parametrize("options", [
+    {"queue_size": 1}, {"queue_size": 5}, {"queue_size": 2, "latency": 2e-3}])
+def test_every_minibatch_has_its_result(options):
+    schedule = Asynchronous(tiny_network(), workers="processes", **options)
+    assert len(list(schedule.run(minibatches(30)))) == 30
+    assert int(schedule.state()["schedule.steps"]) == 30
+    assert multiprocessing.active_children() == []
+
+
+def test_no_minibatch_at_all_is_no_result():
+    for make in MAKERS:
+        assert list(make(tiny_network("cdni")).run([])) == []
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("module", [0, 3])
+def test_an_exception_comes_out_as_it_was_and_nothing_is_taken_over(make, module):
+    schedule = make(tiny_network("cdni"))
+    before = {name: array.copy() for name, array in schedule.state().items()}
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("broken on purpose")
+
+    schedule.network.modules[module].learn = broken
+    with pytest.raises(RuntimeError, match="broken on purpose"):
+        list(schedule.run(minibatches(100)))
+    assert multiprocessing.active_children() == []
+    for name, array in schedule.state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_process_that_dies_ends_the_run_and_is_named(make):
+    schedule = make(tiny_network("cdni"))
+    schedule.network.modules[2].learn = lambda *args, **kwargs: os._exit(3)
+    with pytest.raises(RuntimeError, match=r"process of module 3 died \(exit code 3\)"):
+        list(schedule.run(minibatches(100)))
+    assert multiprocessing.active_children() == []
+
+
+def test_divergence_names_step_and_module():
+    trainer = build_trainer("cdni", SETTINGS, blobs(np.random.default_rng(0)))
+    trainer.schedule.network.modules[2].params["0.W"][0, 0] = np.nan
+    with pytest.raises(DivergenceError, match="epoch 1, step 1: .*activations of module 3 "):
+        trainer.epoch()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_ctrl_c_while_everybody_waits_stops_all_processes_at_once(make):
+    def forever():
+        while True:
+            yield from minibatches(1)
+
+    run, started = make(tiny_network("cdni"), latency=60.0).run(forever()), time.perf_counter()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+    assert time.perf_counter() - started < 10  # a message would have taken a minute
+    assert multiprocessing.active_children() == []
+
+
+def test_a_larger_minibatch_than_the_first_is_refused():
+    growing = minibatches(1) + minibatches(1, size=4000)
+    with pytest.raises(ValueError, match="keep the batch size"):
+        list(Asynchronous(tiny_network(), workers="processes").run(growing))
+
+
+def test_each_process_computes_with_one_blas_thread():
+    def task(emit):
+        emit({library["num_threads"] for library in blas_libraries()})
+
+    with blas_threads(2):
+        seen = list(Processes().run([task, task], lambda i: None, lambda i, state: None))
+    assert len(seen) == 2 and all(counts <= {1} for counts in seen)
+
+
+def test_model_parallel_is_backprop():
+    one, split = Backprop(tiny_network("backprop")), ModelParallel(tiny_network("backprop"),
+                                                             workers="processes")
+    assert list(one.run(minibatches(8))) == list(split.run(minibatches(8)))
+    assert_same_state(one, split)
+
+
+def test_elsewhere_than_on_linux_it_says_what_to_use(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(ValueError, match="expected Linux; use engine threads"):
+        Processes()

@@ -1,0 +1,90 @@
+"""Many short runs over random cuts, queues, latencies and faults: nothing hangs, nothing is lost.
+
+More of them: ``pytest tests/test_stress.py --stress 1000``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import TINY
+
+from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.runs.methods import build_network
+
+
+class Fault(Exception):
+    """Injected on purpose."""
+
+
+def one_run(seed: int, workers: str) -> None:
+    """Run a random schedule with a random fault, or none, and check all that must hold."""
+    rng = np.random.default_rng(seed)
+    cuts = tuple(cut for cut in (1, 2, 3) if rng.random() < 0.6)
+    settings = replace(TINY, cuts=cuts, seed=seed)
+    decoupled = rng.random() < 0.75
+    network = build_network("cdni" if decoupled else "backprop", settings, 5, 3, rng)
+    latency = float(rng.choice([0, 0, 1e-4, 1e-3]))
+    if decoupled:
+        p = float(rng.choice([0.5, 1.0]))
+        schedule = Asynchronous(
+            network, workers=workers, latency=latency, queue_size=int(rng.integers(1, 6)),
+            fit_every=int(rng.integers(1, 4)), update_probability=p,
+            rng=np.random.default_rng(seed) if p < 1 else None,
+            deterministic=bool(rng.integers(2)),
+        )
+    else:
+        schedule = ModelParallel(network, workers=workers, latency=latency)
+    steps = int(rng.integers(1, 30))
+    sizes = rng.permutation(np.arange(2, 2 + steps))[::-1]
+    sizes[0] = 2 + steps  # the largest first: processes size their messages by it
+    seen: list[list[int]] = [[] for _ in network.modules]
+    fault = rng.choice(["none", "exception", "data", "walks away"])
+    where, when = int(rng.integers(len(network.modules))), int(rng.integers(steps))
+
+    for i, module in enumerate(network.modules):
+        def forward(x, training=True, i=i, run=module.forward):
+            if training:
+                seen[i].append(len(x))
+                if fault == "exception" and i == where and len(seen[i]) == when + 1:
+                    raise Fault
+            return run(x, training)
+        module.forward = forward
+
+    def source():
+        for step, size in enumerate(sizes):
+            if fault == "data" and step == when:
+                raise Fault
+            yield np.full((size, 5), step, np.float32), np.zeros(size, int)
+
+    results = []
+    try:
+        for result in schedule.run(source()):
+            results.append(result)
+            if fault == "walks away":
+                break
+        assert fault in ("none", "walks away")
+        if fault == "none":
+            assert len(results) == steps
+            if workers == "threads":
+                assert seen == [list(sizes)] * len(seen)
+    except Fault:
+        assert fault in ("exception", "data")
+        assert len(results) <= when
+    assert [t for t in threading.enumerate() if t.name.startswith("sgdni")] == []
+    assert multiprocessing.active_children() == []
+
+
+def test_threads(stress):
+    for seed in range(stress):
+        one_run(seed, "threads")
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="processes are forked: Linux only")
+def test_processes(stress):
+    for seed in range(stress // 5):
+        one_run(seed, "processes")

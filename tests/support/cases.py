@@ -1,0 +1,116 @@
+"""The one list of what is gradient-checked. A new layer, loss or module adds one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sgdni.gradcheck import Report, check_layer, check_loss, check_synthetic
+from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
+from sgdni.networks import Module
+from sgdni.optimizers import SGD
+from sgdni.synthetic import GradientFit, LinearSG
+
+F64 = np.float64
+
+
+@dataclass(frozen=True)
+class Case:
+    """`check` is called with what `make` returns (the thing to check first) and a generator."""
+
+    name: str
+    check: Callable[..., Report]
+    make: Callable[[np.random.Generator], tuple]
+
+    def run(self, rng: np.random.Generator) -> Report:
+        return self.check(*self.make(rng), rng)
+
+
+def batch(rng: np.random.Generator, n: int, size: int = 7) -> np.ndarray:
+    """Return inputs of unequal scale and mean, as activations are."""
+    return rng.standard_normal((size, n)) * rng.uniform(0.5, 2, n) + rng.standard_normal(n)
+
+
+def layer_case(name: str, make_layer: Callable[[np.random.Generator], Layer | Module],
+               n_in: int = 4) -> Case:
+    """Parameters, biases and gains too, are drawn at random."""
+
+    def make(rng):
+        layer = make_layer(rng)
+        for p in layer.params.values():
+            p[...] = rng.standard_normal(p.shape)
+        return layer, batch(rng, n_in)
+
+    return Case(name, check_layer, make)
+
+
+def module(*make_layers: Callable[[np.random.Generator], Layer]):
+    return lambda rng: Module([make(rng) for make in make_layers], SGD(0.1))
+
+
+def dense(n_in: int, n_out: int, **options):
+    return lambda rng: Dense(n_in, n_out, rng, dtype=F64, **options)
+
+
+def batch_norm(n: int, **options):
+    return lambda rng: BatchNorm(n, dtype=F64, **options)
+
+
+def elementwise(kind: type[Layer]):
+    return lambda rng: kind()
+
+
+def synthetic(n_context: int):
+    def make(rng):
+        model = LinearSG(4, n_context, GradientFit(SGD(0.1)), F64)
+        model.W[...] = rng.standard_normal(model.W.shape)
+        c = np.eye(n_context)[rng.integers(0, n_context, 7)] if n_context else None
+        return model, batch(rng, 4), c, batch(rng, 4)
+
+    return make
+
+
+LAYERS = [
+    layer_case("Dense", dense(4, 3)),
+    layer_case("Dense, square", dense(4, 4)),
+    layer_case("Dense, no bias", dense(4, 3, bias=False)),
+    layer_case("ReLU", elementwise(ReLU)),
+    layer_case("Tanh", elementwise(Tanh)),
+    layer_case("Sigmoid", elementwise(Sigmoid)),
+    layer_case("BatchNorm", batch_norm(4)),
+    layer_case("BatchNorm, large eps", batch_norm(4, eps=0.5)),
+]
+
+RELU, TANH, SIGMOID = map(elementwise, (ReLU, Tanh, Sigmoid))
+MODULES = [
+    layer_case("module: ReLU block", module(dense(4, 3), RELU)),
+    layer_case("module: ReLU block, normalised", module(dense(4, 5), batch_norm(5), RELU)),
+    layer_case("module: hidden and output",
+               module(dense(4, 5), batch_norm(5), TANH, dense(5, 3))),
+    layer_case("module: two hidden",
+               module(dense(4, 6, bias=False), batch_norm(6), SIGMOID, dense(6, 3), TANH)),
+]
+
+LOSSES = [
+    Case("SoftmaxCrossEntropy", check_loss,
+         lambda rng: (SoftmaxCrossEntropy(), batch(rng, 4), rng.integers(0, 4, 7))),
+    Case("MeanSquaredError", check_loss,
+         lambda rng: (MeanSquaredError(), batch(rng, 3), batch(rng, 3))),
+    Case("SoftmaxCrossEntropy, in time", check_loss, lambda rng: (
+        SoftmaxCrossEntropy(), rng.standard_normal((3, 2, 4)), rng.integers(0, 4, (3, 2)))),
+    Case("MeanSquaredError, in time", check_loss, lambda rng: (
+        MeanSquaredError(), rng.standard_normal((3, 2, 4)), rng.standard_normal((3, 2, 4)))),
+]
+
+SYNTHETIC = [
+    Case("LinearSG", check_synthetic, synthetic(0)),
+    Case("LinearSG, conditioned", check_synthetic, synthetic(3)),
+    Case("LinearSG, images", check_synthetic, lambda rng: (
+        LinearSG(8, 0, GradientFit(SGD(0.01)), F64), rng.standard_normal((5, 2, 2, 2)), None,
+        rng.standard_normal((5, 2, 2, 2)))),
+]
+
+CASES = LAYERS + MODULES + LOSSES + SYNTHETIC

@@ -1,0 +1,174 @@
+"""What the tests run in every rank: ``mpiexec -n 4 python mpi_programs.py NAME [ARGUMENTS]``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
+
+from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.parallel.workers import ChannelShut, Mpi
+from sgdni.parallel.workers.ranks import as_one, world
+from sgdni.runs.methods import METHODS, build_trainer
+from sgdni.schedules import Backprop
+
+CUTS = {2: (2,), 4: (1, 2, 3)}
+
+
+def as_in_turn() -> None:
+    """In fixed order ranks train as modules in turn: losses, state and generators everywhere."""
+    data, rank_cuts = blobs(np.random.default_rng(0)), CUTS[world().size]
+    for method in METHODS:
+        one = replace(TINY, fit_every=2, cuts=rank_cuts)
+        changes = {"queue_size": 1, "deterministic": True} if METHODS[method].decoupled else {}
+        turns = build_trainer(method, one, data)
+        apart = build_trainer(method, replace(one, engine="mpi", **changes), data)
+        for _ in range(2):
+            a, b = turns.epoch(), apart.epoch()
+            assert (a.train_loss, a.test_loss) == (b.train_loss, b.test_loss)
+            assert a.sg_relative_error == b.sg_relative_error
+        assert_same_state(turns.schedule, apart.schedule)
+        for name, generator in turns.generators.items():
+            assert generator.bit_generator.state == apart.generators[name].bit_generator.state
+
+
+def every_minibatch_once() -> None:
+    rank, cuts = world().rank, CUTS[world().size]
+    for options in ({"queue_size": 1}, {"queue_size": 5}, {"queue_size": 2, "latency": 2e-3},
+                    {"queue_size": 3, "deterministic": True}, None):
+        net = tiny_network("cdni", cuts=cuts)
+        schedule = (ModelParallel(net, workers="mpi", latency=1e-3) if options is None
+                    else Asynchronous(net, workers="mpi", **options))
+        seen, fitted, sizes = [], [], list(range(2, 40))  # each minibatch known by its size
+        module, forward = net.modules[rank], net.modules[rank].forward
+
+        def count(x, training=True, forward=forward, seen=seen):
+            seen.append(len(x))
+            return forward(x, training)
+
+        module.forward = count
+        if rank < len(net.interfaces):
+            net.interfaces[rank].fit = lambda h, c, target, fitted=fitted: fitted.append(len(h))
+        results = list(schedule.run(minibatches(1, size=n)[0] for n in sizes))
+        assert seen == sizes and len(results) == len(sizes)
+        if options is not None:
+            assert fitted == (sizes if rank < len(net.interfaces) else [])
+            assert int(schedule.state()["schedule.steps"]) == len(sizes)
+        assert list(schedule.run([])) == []
+
+
+def exceptions() -> None:
+    """Raised in all ranks as it was, nothing taken over; and the next run finds a clean table."""
+    class Unspeakable(Exception):
+        def __reduce__(self):
+            raise TypeError
+
+    for make in (Asynchronous, ModelParallel):
+        for where in (0, 2):
+            for kind in (OSError, KeyboardInterrupt, Unspeakable):
+                schedule = make(tiny_network("cdni"), workers="mpi")
+                before = {name: array.copy() for name, array in schedule.state().items()}
+                learn, calls = schedule.network.modules[where].learn, []
+
+                def broken(*args, learn=learn, calls=calls, kind=kind, **kwargs):
+                    calls.append(1)
+                    if len(calls) == 5:
+                        raise kind("broken on purpose")
+                    return learn(*args, **kwargs)
+
+                schedule.network.modules[where].learn = broken
+                seen = RuntimeError if kind is Unspeakable else kind
+                with pytest.raises(seen, match="broken on purpose") as caught:
+                    list(schedule.run(minibatches(100)))
+                assert caught.value.__notes__[0] == f"in rank {where} (module {where + 1})"
+                assert "broken" in caught.value.__notes__[1]  # the traceback of the rank
+                own = {f"module{world().rank + 1}.", f"interface{world().rank + 1}.", "schedule."}
+                for name, array in schedule.state().items():
+                    if not name.startswith(tuple(own)):
+                        np.testing.assert_array_equal(array, before[name])
+                again = make(tiny_network("cdni"), workers="mpi")
+                assert len(list(again.run(minibatches(10)))) == 10
+
+
+def leaving() -> None:
+    """Who walks away from the results ends the run everywhere."""
+    run = Asynchronous(tiny_network(), workers="mpi").run(minibatches(1) * 100_000)
+    if world().rank == 0:
+        for _ in run:
+            break
+        run.close()
+    else:
+        with pytest.raises(RuntimeError, match=r"rank 0 \(module 1\) has left the run"):
+            list(run)
+
+
+def one_module() -> None:
+    one, rank = (tiny_network("backprop", cuts=()) for _ in range(2))
+    turns, apart = Backprop(one), ModelParallel(rank, workers="mpi")
+    assert list(turns.run(minibatches(8))) == list(apart.run(minibatches(8)))
+    assert_same_state(turns, apart)
+
+
+def bounded() -> None:
+    """A sender waits for room, and notices meanwhile that the run is stopping."""
+    team = Mpi()
+    link = team.channel(2, 0.0, 0, (0, 1))
+
+    def send(emit):
+        link.put("one")
+        link.put("two")
+        emit("two sent")
+        threading.Timer(0.2, setattr, (team, "stopping", True)).start()
+        try:
+            link.put("three")
+            emit("three sent")
+        except ChannelShut:
+            emit("no room")
+
+    results = list(team.run([send, lambda emit: None], lambda i: {}, lambda i, state: None))
+    assert results == ["two sent", "no room"]
+
+
+def unlike() -> None:
+    net = tiny_network()
+    if world().rank == 1:
+        net.modules[0].params["0.W"][0, 0] += 1
+    with pytest.raises(ValueError, match=r"rank 1 \(module 2\): other weights or generators"):
+        list(Asynchronous(net, workers="mpi").run(minibatches(3)))
+
+
+def fails_alone() -> None:
+    if world().rank == 1:
+        raise RuntimeError("only here")
+    world().Barrier()
+
+
+def dies(how: str) -> None:
+    schedule = Asynchronous(tiny_network(), workers="mpi")
+    ways = {"exit 0": lambda: os._exit(0), "exit 3": lambda: os._exit(3),
+            "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+            "watcher": lambda: os.kill(os.getppid(), signal.SIGKILL)}
+    if world().rank == 2:
+        schedule.network.modules[2].learn = lambda *args, **kwargs: ways[how]()
+    list(schedule.run(minibatches(1) * 100_000))
+
+
+def main() -> int:
+    name, *arguments = sys.argv[1:]
+
+    def action() -> int:
+        globals()[name](*arguments)
+        print(f"{name} passed")
+        return 0
+
+    return as_one(action)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
