@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from cases import CASES
-from user_layers import user_case
+from user_cases import layer_case, sg_case
 
 USER_CASES = pytest.StashKey[list]()
 
@@ -15,19 +15,23 @@ USER_CASES = pytest.StashKey[list]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--layer", action="append", default=[], metavar="MODULE:NAME",
-        help="gradient-check a layer of your own too (tests/test_gradients.py); may be repeated",
+        help="gradient-check a layer of your own too (tests/gradcheck); may be repeated",
+    )
+    parser.addoption(
+        "--sg", action="append", default=[], metavar="MODULE:NAME",
+        help="check an SG model of your own too (tests/gradcheck); may be repeated",
     )
     parser.addoption(
         "--stress", type=int, default=200, metavar="N",
-        help="random short parallel runs in tests/test_stress.py (default: 200)",
+        help="random short parallel runs in tests/parallel/test_stress.py (default: 200)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    specs = config.getoption("layer")
-    if specs:
+    layers, models = config.getoption("layer"), config.getoption("sg")
+    if layers or models:
         sys.path.insert(0, str(config.invocation_params.dir))
-    config.stash[USER_CASES] = [user_case(spec) for spec in specs]
+    config.stash[USER_CASES] = [*map(layer_case, layers), *map(sg_case, models)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

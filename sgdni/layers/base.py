@@ -5,7 +5,7 @@ this package, because a module handles one minibatch at a time: forward and, at 
 For a recurrent layer a window of time steps is one forward pass.
 
 Write a layer of your own by subclassing :class:`Layer`, and check it with
-:func:`sgdni.gradcheck.check_layer` or ``pytest tests/test_gradients.py --layer mymodule:MyLayer``.
+:func:`sgdni.gradcheck.check_layer` or ``pytest tests/gradcheck --layer mymodule:MyLayer``.
 """
 
 from __future__ import annotations

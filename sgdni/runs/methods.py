@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sgdni._util.users import named
+from sgdni._util.users import find_class
 from sgdni.data import Dataset
 from sgdni.losses import SoftmaxCrossEntropy
 from sgdni.networks import Interface, Network, build_mlp
@@ -71,7 +71,7 @@ def users_sg(spec: str) -> MakeSG:
 
     Raises ValueError for anything but a SyntheticGradient, saying what was found.
     """
-    cls = named("sg", spec, SyntheticGradient)
+    cls = find_class("sg", spec, SyntheticGradient)
 
     def make(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
         return cls.at_interface(n, n_classes, rng, np.dtype(s.dtype))

@@ -1,7 +1,7 @@
 """Every backward pass against finite differences.
 
-Yours too: ``pytest tests/test_gradients.py --layer mymodule:MyLayer``, where MyLayer is a Layer
-class or a function rng -> (layer, x); see sgdni/layers/base.py for what a layer is.
+Yours too: ``pytest tests/gradcheck --layer mymodule:MyLayer``, where MyLayer is a Layer class or a
+function rng -> (layer, x), or ``--sg mymodule:MyModel``; see layers/base.py, synthetic/base.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from cases import CASES
-from user_layers import user_case
+from user_cases import layer_case
 
 import sgdni.layers
 from sgdni.losses import Loss
@@ -76,7 +76,7 @@ def my_layers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("thing", ["Cube", "WithExample", "Linear", "function"])
 def test_user_layer_becomes_a_case(my_layers, thing, rng):
-    assert user_case(f"{my_layers}:{thing}").run(rng).passed
+    assert layer_case(f"{my_layers}:{thing}").run(rng).passed
 
 
 @pytest.mark.parametrize("thing, complaint", [
@@ -88,7 +88,7 @@ def test_user_layer_becomes_a_case(my_layers, thing, rng):
 ])
 def test_user_layer_that_cannot_be_built_is_a_usage_error(my_layers, thing, complaint):
     with pytest.raises(pytest.UsageError, match=complaint):
-        user_case(f"{my_layers}:{thing}")
+        layer_case(f"{my_layers}:{thing}")
 
 
 def run_pytest(pytestconfig, folder, *options):

@@ -1,6 +1,6 @@
 """Many short runs over random cuts, queues, latencies and faults: nothing hangs, nothing is lost.
 
-More of them: ``pytest tests/test_stress.py --stress 1000``.
+More of them: ``pytest tests/parallel/test_stress.py --stress 1000``.
 """
 
 from __future__ import annotations

@@ -372,5 +372,5 @@ WRONG = [
     wrong(FitAwayFromTarget, "synthetic", "A C b", "no nearer to the target"),
     wrong(FitOnMean, "synthetic", "A C b"),
     wrong(FitWithoutBias, "synthetic", "b"),
-    wrong(IgnoresContext, "synthetic", "", "predict ignores c"),
+    wrong(IgnoresContext, "synthetic", "A C b", "predict ignores the context"),
 ]
