@@ -1,4 +1,4 @@
-"""The command line: ``sgdni data``, ``sgdni train``, ``sgdni benchmark``. One file a command."""
+"""The command line: sgdni data, train, benchmark, experiment. One file a command."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 
 from sgdni._util.version import __version__
-from sgdni.cli import benchmark, data, train
+from sgdni.cli import benchmark, data, experiment, train
 from sgdni.parallel.workers.ranks import as_one
 from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
 
-COMMANDS = (data, train, benchmark)
+COMMANDS = (data, train, benchmark, experiment)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What a stranger would add: a layer for images, a recurrent layer, an SG model, a schedule.
+"""What a stranger would add: layers for images and for time, SG models, schedules, an experiment.
 
 All of it is written against the public interface. Tests train it, and gradient-check it, without
 touching the library.
@@ -7,8 +7,10 @@ touching the library.
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from sgdni import Layer, Schedule, StepResult, SyntheticGradient
+from sgdni.experiments.frame import Experiment
 
 F64 = np.float64
 
@@ -157,3 +159,24 @@ class TruncatedBptt(Schedule):
             self.fit(0, self._asked, None, target)
         self._asked = self.carried = end.copy()
         return StepResult(result.loss, result.accuracy)
+
+
+def _throw(settings, seed, progress):
+    """Share of heads among so many throws of a coin."""
+    rng = np.random.default_rng(seed)
+    progress(0.5)
+    return [{"heads": float(np.mean(rng.random(settings["throws"]) < settings["bias"]))}]
+
+
+def _draw(results):
+    figure = Figure()
+    figure.subplots().hist([row["heads"] for row in results["rows"]])
+    return figure
+
+
+COIN = Experiment(
+    "coin", "is a coin fair?", _throw,
+    find=lambda rows: {"heads": [row["heads"] for row in rows], "throws": float(len(rows))},
+    say=lambda findings: f"{np.mean(findings['heads']):.0%} heads", draw=_draw,
+    full={"throws": 1000, "bias": 0.5}, quick={"throws": 10}, tolerance={"heads": 0.1},
+)

@@ -1,0 +1,111 @@
+"""``sgdni experiment``: repeat one experiment, and hold it against a record."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sgdni._util.blas import blas_threads
+from sgdni._util.checks import check_count
+from sgdni.cli.options import flag
+from sgdni.experiments.catalogue import EXPERIMENTS
+from sgdni.experiments.frame import Experiment, Held, compare, run
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``experiment`` command, with a command of its own for each experiment."""
+    parser = subparsers.add_parser(
+        "experiment", help="repeat an experiment: rows, findings, a picture",
+        description="Repeat an experiment. Start with: sgdni experiment list",
+    )
+    commands = parser.add_subparsers(dest="experiment", metavar="NAME", required=True)
+    commands.add_parser("list", help="say what there is").set_defaults(run=_list)
+    for experiment in EXPERIMENTS.values():
+        _add(commands, experiment)
+
+
+def _add(commands: argparse._SubParsersAction, experiment: Experiment) -> None:
+    parser = commands.add_parser(experiment.name, help=experiment.summary,
+                                 description=experiment.summary.capitalize() + ".")
+    small = ", ".join(f"{flag(k)} {v}" for k, v in experiment.quick.items())
+    parser.add_argument("--quick", action="store_true",
+                        help=f"less than a minute: --seeds {experiment.quick_seeds}, {small}")
+    parser.add_argument("--seeds", type=int, metavar="N",
+                        help=f"seeds 0 .. N - 1 (default: {experiment.seeds})")
+    parser.add_argument("--out", type=Path, metavar="DIR",
+                        help="where results.json and the picture go (default: a new folder under "
+                        "results/); seeds that are there are kept")
+    parser.add_argument("--check", type=Path, metavar="RECORD",
+                        help="a results.json, or its folder: say which of its findings still hold")
+    group = parser.add_argument_group("settings")
+    for name, value in experiment.full.items():
+        many = isinstance(value, tuple | list)
+        group.add_argument(flag(name), type=type(value[0] if many else value), metavar="V",
+                           nargs="+" if many else None, help=f"(default: {value})")
+    parser.set_defaults(run=_run)
+
+
+def _list(args: argparse.Namespace) -> None:
+    width = max(map(len, EXPERIMENTS))
+    for name, experiment in EXPERIMENTS.items():
+        print(f"{name:{width}}  {experiment.summary}")
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Run as the parsed arguments ask for. Raises ValueError when a finding does not hold."""
+    experiment = EXPERIMENTS[args.experiment]
+    settings = experiment.full | (experiment.quick if args.quick else {})
+    settings |= {name: getattr(args, name) for name in settings
+                 if getattr(args, name) is not None}
+    seeds = args.seeds
+    if seeds is None:
+        seeds = experiment.quick_seeds if args.quick else experiment.seeds
+    check_count("--seeds", seeds)
+    record = _record(experiment, args.check) if args.check else None
+    folder = args.out or Path("results") / time.strftime(f"{experiment.name}-%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True, exist_ok=True)  # before the work, to learn early that it cannot be
+    try:
+        with blas_threads(1), tqdm(total=100, unit="%", disable=None, leave=False,
+                                   bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as bar:
+            def on_progress(share: float) -> None:
+                bar.update(100 * share - bar.n)
+            results = run(experiment, settings, seeds, folder, on_progress=on_progress)
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    print(results["finding"])
+    for name, value in results["findings"].items():
+        print(f"  {name}: {_spell(value)}")
+    print(f"Written: {folder / 'results.json'}  {folder / experiment.name}.png")
+    if record is not None:
+        _report(compare(experiment, results, record), settings, record)
+
+
+def _record(experiment: Experiment, path: Path) -> dict:
+    record = json.loads((path / "results.json" if path.is_dir() else path).read_text("utf-8"))
+    compare(experiment, {"findings": {}}, record)  # refuses another's before the work
+    return record
+
+
+def _report(held: list[Held], settings: dict, record: dict) -> None:
+    for name, value in record.get("settings", {}).items():
+        if json.loads(json.dumps(settings.get(name))) != value:
+            print(f"other than in the record: {flag(name)} {settings.get(name)} (there {value})")
+    for one in held:
+        print(f"  {'holds' if one.holds else 'CHANGED':8} {one.name}: {_spell(one.now)}, recorded "
+              f"{_spell(one.recorded)}, expected {one.low:.4g} to {one.high:.4g}")
+    broken = [one.name for one in held if not one.holds]
+    if broken:
+        raise ValueError(f"--check: {len(broken)} of {len(held)} findings do not hold: "
+                         f"{', '.join(broken)}")
+    print(f"all {len(held)} findings hold")
+
+
+def _spell(value: float | list[float] | None) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_spell, value))
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,10 @@
+"""The experiments by name. A new one is one file and one more entry here."""
+
+from __future__ import annotations
+
+from sgdni.experiments import sg_quality
+from sgdni.experiments.frame import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment for experiment in (sg_quality.EXPERIMENT,)
+}
