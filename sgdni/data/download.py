@@ -19,7 +19,8 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from sgdni._util.files import temporary_beside
-from sgdni.data.catalogue import Entry, IdxEntry, IdxFile, lookup
+from sgdni.data.catalogue import lookup
+from sgdni.data.entries import Entry, IdxEntry, IdxFile
 from sgdni.data.idx import DataError, idx_size, parse_idx, unpack
 
 _CHUNK = 1 << 16  # bytes

@@ -13,7 +13,7 @@ import pytest
 
 from sgdni.cli import data as cli_data
 from sgdni.data import DataError, Dataset, load, lookup, scale_pixels
-from sgdni.data.catalogue import EmbeddedEntry, IdxEntry, IdxFile, hash_arrays
+from sgdni.data.entries import EmbeddedEntry, IdxEntry, IdxFile, hash_arrays
 from sgdni.data.idx import read_idx
 
 N_TRAIN, N_TEST, N_CLASSES = 6, 3, 3

@@ -20,8 +20,8 @@ import pytest
 
 from sgdni.cli import data as cli_data
 from sgdni.data import DataError, load
-from sgdni.data.catalogue import ARRAYS, IdxEntry, IdxFile
 from sgdni.data.download import download
+from sgdni.data.entries import ARRAYS, IdxEntry, IdxFile
 
 TIMEOUT = 0.4  # seconds until a slow mirror is given up
 PATIENCE = 10.0  # seconds, for mirrors that fail or succeed at once

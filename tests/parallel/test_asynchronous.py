@@ -13,7 +13,7 @@ from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
 
 from sgdni._util.blas import blas_libraries, blas_threads
 from sgdni.parallel import Asynchronous, ModelParallel
-from sgdni.parallel.workers import Channel, ChannelShut
+from sgdni.parallel.workers import Channel, ChannelClosed
 from sgdni.runs.methods import build_trainer
 from sgdni.schedules import Backprop, Decoupled, DivergenceError
 from sgdni.training import Trainer, checkpoint
@@ -248,20 +248,20 @@ def test_a_channel_keeps_order_capacity_and_latency():
 
 
 @pytest.mark.parametrize("wait", [lambda c: c.get(), lambda c: (c.put(1), c.put(2))])
-def test_shutting_a_channel_wakes_whoever_waits(wait):
+def test_closing_a_channel_wakes_whoever_waits(wait):
     channel, ended = Channel(capacity=1), []
 
     def waiter():
         try:
             wait(channel)
-        except ChannelShut:
-            ended.append("shut")
+        except ChannelClosed:
+            ended.append("closed")
 
     thread = threading.Thread(target=waiter)
     thread.start()
     time.sleep(0.02)
-    channel.shut()
+    channel.close()
     thread.join(5)
-    assert ended == ["shut"]
-    with pytest.raises(ChannelShut):
+    assert ended == ["closed"]
+    with pytest.raises(ChannelClosed):
         channel.get_nowait()

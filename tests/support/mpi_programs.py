@@ -13,7 +13,7 @@ import pytest
 from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
 
 from sgdni.parallel import Asynchronous, ModelParallel
-from sgdni.parallel.workers import ChannelShut, Mpi
+from sgdni.parallel.workers import ChannelClosed, Mpi
 from sgdni.parallel.workers.ranks import as_one, world
 from sgdni.runs.methods import METHODS, build_trainer
 from sgdni.schedules import Backprop
@@ -128,7 +128,7 @@ def bounded() -> None:
         try:
             link.put("three")
             emit("three sent")
-        except ChannelShut:
+        except ChannelClosed:
             emit("no room")
 
     results = list(team.run([send, lambda emit: None], lambda i: {}, lambda i, state: None))

@@ -1,4 +1,4 @@
-"""A bounded first-in-first-out link between two workers, with a latency, that can be shut.
+"""A bounded first-in-first-out link between two workers, with a latency, that can be closed.
 
 Python's own queue has neither a latency nor, before 3.13, a way to wake everybody who waits.
 """
@@ -15,8 +15,8 @@ import numpy as np
 from sgdni._util.checks import check_range
 
 
-class ChannelShut(Exception):
-    """The other side is gone: raised to everyone who waits on a shut channel, or comes later."""
+class ChannelClosed(Exception):
+    """The other side is gone: raised to everyone who waits on a closed channel, or comes later."""
 
 
 def copied(message: Any) -> Any:
@@ -47,7 +47,7 @@ class Channel:
         self.capacity, self.latency = capacity, latency
         self._messages: deque[tuple[float, Any]] = deque()
         self._changed = threading.Condition()
-        self._shut = False
+        self._closed = False
         self.arrived = float("nan")
 
     def put(self, message: Any) -> None:
@@ -71,16 +71,16 @@ class Channel:
 
     def get_nowait(self) -> Any | None:
         """Return the next message if it has arrived, else None."""
-        if not self._messages and not self._shut:  # without the lock: the common case is cheap
+        if not self._messages and not self._closed:  # without the lock: the common case is cheap
             return None
         with self._changed:
             self._check()
             return self._take() if self._arrived() else None
 
-    def shut(self) -> None:
-        """Wake everybody who waits, with ChannelShut."""
+    def close(self) -> None:
+        """Wake everybody who waits, with ChannelClosed."""
         with self._changed:
-            self._shut = True
+            self._closed = True
             self._changed.notify_all()
 
     def _arrived(self) -> bool:
@@ -97,5 +97,5 @@ class Channel:
         self._check()
 
     def _check(self) -> None:
-        if self._shut:
-            raise ChannelShut
+        if self._closed:
+            raise ChannelClosed

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from sgdni._util.blas import blas_threads
-from sgdni.parallel.workers.channel import ChannelShut
+from sgdni.parallel.workers.channel import ChannelClosed
 from sgdni.parallel.workers.threads import POLL_SECONDS, Task
 
 
@@ -35,13 +35,13 @@ class SharedChannel:
     """
 
     def __init__(self, context, capacity: int, latency: float, message_bytes: int,
-                 shut: mmap.mmap) -> None:
+                 closed: mmap.mmap) -> None:
         self.latency = latency
         self._slot = -(-message_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
         self._slots = capacity + 1
         self._memory = memoryview(mmap.mmap(-1, self._slots * self._slot))
         self._room, self._items = context.Semaphore(capacity), context.Semaphore(0)
-        self._shut = shut
+        self._closed = closed
         self._sent = self._received = 0  # the sender counts the one, the receiver the other
         self._next: tuple[float, Any] | None = None
         self.arrived = float("nan")
@@ -109,8 +109,8 @@ class SharedChannel:
             self._check()
 
     def _check(self) -> None:
-        if self._shut[0]:
-            raise ChannelShut
+        if self._closed[0]:
+            raise ChannelClosed
 
 
 def _padded(length: int) -> int:
@@ -131,17 +131,17 @@ class Processes:
         if sys.platform != "linux":
             raise ValueError("engine processes: expected Linux; use engine threads")
         self._context = multiprocessing.get_context("fork")
-        self._shut = mmap.mmap(-1, mmap.PAGESIZE)
+        self._closed = mmap.mmap(-1, mmap.PAGESIZE)
 
     @property
     def stopping(self) -> bool:
         """Set when all tasks have to end, in every process."""
-        return bool(self._shut[0])
+        return bool(self._closed[0])
 
     def channel(self, capacity: int, latency: float, message_bytes: int,
                 ends: tuple[int, int] | None = None) -> SharedChannel:
         """Return a new channel between two tasks, for messages of so many bytes at most."""
-        return SharedChannel(self._context, capacity, latency, message_bytes, self._shut)
+        return SharedChannel(self._context, capacity, latency, message_bytes, self._closed)
 
     def run(self, tasks: Sequence[Task], state_of: Callable[[int], Any],
             take_state: Callable[[int, Any], None]) -> Iterator[Any]:
@@ -189,9 +189,9 @@ class Processes:
                         states[i] = content
                     elif kind == "error":
                         error = error or content
-                        self._shut[0] = 1
+                        self._closed[0] = 1
         finally:
-            self._shut[0] = 1
+            self._closed[0] = 1
             for process in processes:
                 process.join(5)
                 if process.is_alive():
@@ -222,7 +222,7 @@ class Processes:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 task(emit)
             last = ("state", state_of(i))
-        except ChannelShut:
+        except ChannelClosed:
             last = ("stopped", None)
         except BaseException as error:
             last = ("error", error)

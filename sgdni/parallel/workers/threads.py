@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sgdni._util.blas import blas_threads
-from sgdni.parallel.workers.channel import Channel, ChannelShut
+from sgdni.parallel.workers.channel import Channel, ChannelClosed
 
 POLL_SECONDS = 0.05  # how often results are handed out; waking for each one would cost more
 
@@ -76,14 +76,14 @@ class Threads:
     def _stop(self) -> None:
         self.stopping = True
         for channel in self._channels:
-            channel.shut()
+            channel.close()
 
     def _work(self, task: Task, emit: Emit) -> None:
         try:
             # Settings of np.errstate hold for one thread; the divergence guard reports instead.
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 task(emit)
-        except ChannelShut:
+        except ChannelClosed:
             pass
         except BaseException as error:
             with self._lock:
