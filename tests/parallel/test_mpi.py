@@ -50,7 +50,7 @@ def mpiexec(ranks, *arguments):
 
 
 def program(ranks, *arguments):
-    return mpiexec(ranks, HERE / "mpi_programs.py", *arguments)
+    return mpiexec(ranks, HERE.parent / "support/mpi_programs.py", *arguments)
 
 
 @needs_mpi
@@ -124,7 +124,7 @@ def test_outside_mpiexec_it_says_what_to_type():
 
 @needs_mpi
 def test_a_network_of_one_module_needs_no_mpiexec():
-    done = subprocess.run([sys.executable, HERE / "mpi_programs.py", "one_module"], text=True,
+    done = subprocess.run([sys.executable, HERE.parent / "support/mpi_programs.py", "one_module"], text=True,
                           capture_output=True, timeout=SECONDS, env=environment())
     assert (done.stdout, done.returncode) == ("one_module passed\n", 0), done.stderr
 
