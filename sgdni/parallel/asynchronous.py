@@ -7,6 +7,7 @@ few minibatches late. Nobody waits for it: that is the update lock and the backw
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -14,8 +15,8 @@ import numpy as np
 
 from sgdni._util.checks import check_count
 from sgdni.networks import Network
-from sgdni.parallel.base import Batches, Link, Parallel
-from sgdni.parallel.workers import Mpi, Processes, Threads
+from sgdni.parallel.base import Batches, Parallel
+from sgdni.parallel.workers import Link, Mpi, Processes, Threads
 from sgdni.parallel.workers.threads import Emit
 from sgdni.schedules.decoupled import Decoupled
 from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
@@ -37,8 +38,9 @@ class Asynchronous(Parallel, Decoupled):
     queue_size : int
         Most minibatches on the way from one module to the next, the sender waiting for room.
         With a latency, steps overlap only if queue_size times the time of a step covers it.
-    latency : float
-        Simulated seconds that each message takes between modules, up and down.
+    latency, bandwidth : float
+        Simulated seconds that each message is under way between modules, up and down, and bytes a
+        second that each link carries.
     deterministic : bool
         Apply the target of step t exactly before the prediction of step t + queue_size, waiting
         for it if need be, so that runs are repeatable; with ``queue_size=1`` they equal Decoupled
@@ -52,12 +54,12 @@ class Asynchronous(Parallel, Decoupled):
 
     def __init__(self, network: Network, *, fit_every: int = 1, update_probability: float = 1.0,
                  rng: np.random.Generator | None = None, workers: str = "threads",
-                 queue_size: int = 4, latency: float = 0.0, deterministic: bool = False,
-                 guard: DivergenceGuard | None = None) -> None:
+                 queue_size: int = 4, latency: float = 0.0, bandwidth: float = math.inf,
+                 deterministic: bool = False, guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, fit_every=fit_every, update_probability=update_probability,
                          rng=rng, guard=guard)
         check_count("queue_size", queue_size)
-        self.choose_workers(workers, latency)
+        self.choose_workers(workers, latency, bandwidth)
         self.queue_size, self.deterministic = queue_size, deterministic
 
     def run(self, batches: Batches) -> Iterator[StepResult]:

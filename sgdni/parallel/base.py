@@ -8,19 +8,10 @@ from itertools import chain
 import numpy as np
 
 from sgdni._util.checks import check_range
-from sgdni.parallel.workers import (
-    TEAMS,
-    Channel,
-    Mpi,
-    Processes,
-    RankChannel,
-    SharedChannel,
-    Threads,
-)
+from sgdni.parallel.workers import TEAMS, Link, Mpi, Processes, Threads
 from sgdni.parallel.workers.ranks import check_ranks
 from sgdni.schedules.schedule import Schedule, StepResult
 
-Link = Channel | SharedChannel | RankChannel
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 MESSAGE_HEAD_BYTES = 16384  # everything in a message but its arrays
 
@@ -32,17 +23,20 @@ class Parallel(Schedule):
     ----------
     workers : "threads", "processes" or "mpi"
     latency : float
-        Simulated seconds that each message takes between modules, up and down.
+        Simulated seconds that each message is under way between modules, up and down.
+    bandwidth : float
+        Simulated bytes a second that each link carries, in each direction.
     """
 
-    def choose_workers(self, workers: str, latency: float) -> None:
-        """Check and keep the two options. Raises ValueError, or ImportError without MPI."""
+    def choose_workers(self, workers: str, latency: float, bandwidth: float) -> None:
+        """Check and keep the options. Raises ValueError, or ImportError without MPI."""
         if workers not in TEAMS:
             raise ValueError(f"workers: expected one of {', '.join(TEAMS)}, got {workers}")
         check_range("latency", latency, 0, np.inf, open_high=True)
+        check_range("bandwidth", bandwidth, 0, np.inf, open_low=True)
         if workers == "mpi":
             check_ranks(len(self.network.modules))
-        self.workers, self.latency = workers, latency
+        self.workers, self.latency, self.bandwidth = workers, latency, bandwidth
 
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
         [result] = self.run([(x, y)])
@@ -58,7 +52,7 @@ class Parallel(Schedule):
             batches = iterator if first is None else chain([first], iterator)
 
         def link(capacity: int, sender: int, receiver: int) -> Link:
-            return team.channel(capacity, self.latency, size, (sender, receiver))
+            return team.channel(capacity, self.latency, size, (sender, receiver), self.bandwidth)
         return team, batches, link
 
     def state_of(self, i: int) -> dict:

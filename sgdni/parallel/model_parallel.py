@@ -7,12 +7,14 @@ bit for bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from sgdni.networks import Network
-from sgdni.parallel.base import Batches, Link, Parallel
+from sgdni.parallel.base import Batches, Parallel
+from sgdni.parallel.workers import Link
 from sgdni.parallel.workers.threads import Emit
 from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
 from sgdni.schedules.schedule import StepResult
@@ -25,14 +27,15 @@ class ModelParallel(Parallel):
     ----------
     network, guard : as for Schedule
     workers : "threads", "processes" or "mpi"
-    latency : float
-        Simulated seconds that each message takes between modules, up and down.
+    latency, bandwidth : float
+        Simulated seconds that each message is under way, and bytes a second of each link.
     """
 
     def __init__(self, network: Network, *, workers: str = "threads", latency: float = 0.0,
+                 bandwidth: float = math.inf,
                  guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, guard)
-        self.choose_workers(workers, latency)
+        self.choose_workers(workers, latency, bandwidth)
 
     def run(self, batches: Batches) -> Iterator[StepResult]:
         """Train on minibatches, yielding the results in order, a few at a time."""

@@ -13,7 +13,6 @@ from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
 
 from sgdni._util.blas import blas_libraries, blas_threads
 from sgdni.parallel import Asynchronous, ModelParallel
-from sgdni.parallel.workers import Channel, ChannelClosed
 from sgdni.runs.methods import build_trainer
 from sgdni.schedules import Backprop, Decoupled, DivergenceError
 from sgdni.training import Trainer, checkpoint
@@ -228,40 +227,3 @@ def test_wrong_options_are_refused():
         Asynchronous(tiny_network(), latency=-1)
     with pytest.raises(ValueError, match="latency.*got -1"):
         ModelParallel(tiny_network("backprop"), latency=-1)
-
-
-def test_a_channel_keeps_order_capacity_and_latency():
-    channel = Channel(capacity=2, latency=0.05)
-    started = time.perf_counter()
-    channel.put("a")
-    channel.put("b")
-    assert channel.get_nowait() is None
-    assert channel.get() == "a" and time.perf_counter() - started >= 0.05
-    assert channel.get() == "b"
-    channel.put("c")
-    channel.put("d")
-    blocked = threading.Thread(target=lambda: channel.put("e"))
-    blocked.start()
-    assert channel.get() == "c"
-    blocked.join(5)
-    assert not blocked.is_alive() and [channel.get(), channel.get()] == ["d", "e"]
-
-
-@pytest.mark.parametrize("wait", [lambda c: c.get(), lambda c: (c.put(1), c.put(2))])
-def test_closing_a_channel_wakes_whoever_waits(wait):
-    channel, ended = Channel(capacity=1), []
-
-    def waiter():
-        try:
-            wait(channel)
-        except ChannelClosed:
-            ended.append("closed")
-
-    thread = threading.Thread(target=waiter)
-    thread.start()
-    time.sleep(0.02)
-    channel.close()
-    thread.join(5)
-    assert ended == ["closed"]
-    with pytest.raises(ChannelClosed):
-        channel.get_nowait()

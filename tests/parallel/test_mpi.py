@@ -124,8 +124,9 @@ def test_outside_mpiexec_it_says_what_to_type():
 
 @needs_mpi
 def test_a_network_of_one_module_needs_no_mpiexec():
-    done = subprocess.run([sys.executable, HERE.parent / "support/mpi_programs.py", "one_module"], text=True,
-                          capture_output=True, timeout=SECONDS, env=environment())
+    program = [sys.executable, HERE.parent / "support/mpi_programs.py", "one_module"]
+    done = subprocess.run(program, text=True, capture_output=True, timeout=SECONDS,
+                          env=environment())
     assert (done.stdout, done.returncode) == ("one_module passed\n", 0), done.stderr
 
 

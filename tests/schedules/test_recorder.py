@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from helpers import minibatches, tiny_network
 
+from sgdni._util.shared import shared_zeros
 from sgdni.parallel import Asynchronous, ModelParallel
 from sgdni.schedules import Backprop, Decoupled, Recorder
 
@@ -50,6 +53,32 @@ def test_a_locked_module_waits_for_those_above(name):
     if name in ("backprop", "model-parallel"):  # the lower starts first and ends last
         for step in range(6):
             assert all(locked[i][step] > locked[i + 1][step] for i in range(3))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_loss_is_part_of_the_top_modules_forward(name):
+    """The one convention for where its time belongs, in every schedule."""
+    network = tiny_network("backprop" if name in ("backprop", "model-parallel") else "cdni-ls")
+    times, calls, loss = shared_zeros((2, 6)), shared_zeros((1,), np.int64), network.loss
+
+    def timed(h, y):
+        times[0, calls[0]] = time.perf_counter()
+        result = loss(h, y)
+        times[1, calls[0]] = time.perf_counter()
+        calls[0] += 1
+        return result
+
+    network.loss = timed
+    schedule = SCHEDULES[name](network)
+    schedule.recorder = Recorder(network.modules)
+    list(schedule.run(minibatches(6)))
+    top = [i for i in schedule.recorder.intervals if i.worker == 3]
+    forwards = [i for i in top if i.kind == "forward"]
+    assert len(forwards) == 6
+    for interval, start, end in zip(forwards, *times, strict=True):
+        assert interval.start < start < end < interval.end
+        others = [i for i in top if i is not interval]
+        assert all(i.end <= start or end <= i.start for i in others)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

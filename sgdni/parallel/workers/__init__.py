@@ -13,7 +13,7 @@ A task is called with `emit`, a function that hands a result to the caller. What
 ends all; when `run` is over, or is left, no worker is left behind.
 """
 
-from sgdni.parallel.workers.channel import Channel, ChannelClosed
+from sgdni.parallel.workers.channel import Channel, ChannelClosed, Link
 from sgdni.parallel.workers.mpi import Mpi
 from sgdni.parallel.workers.processes import Processes, SharedChannel
 from sgdni.parallel.workers.threads import Threads
@@ -22,6 +22,6 @@ from sgdni.parallel.workers.wire import RankChannel
 TEAMS = {"threads": Threads, "processes": Processes, "mpi": Mpi}
 
 __all__ = [
-    "TEAMS", "Channel", "ChannelClosed", "Mpi", "Processes", "RankChannel", "SharedChannel",
+    "TEAMS", "Channel", "ChannelClosed", "Link", "Mpi", "Processes", "RankChannel", "SharedChannel",
     "Threads",
 ]

@@ -1,10 +1,12 @@
-"""A bounded first-in-first-out link between two workers, with a latency, that can be closed.
+"""Bounded first-in-first-out links between two workers, simulated as slow as one likes.
 
-Python's own queue has neither a latency nor, before 3.13, a way to wake everybody who waits.
+`Link` is what all of them share; `Channel` is the one between threads of a process. Python's own
+queue has neither a latency nor, before 3.13, a way to wake everybody who waits.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -16,7 +18,20 @@ from sgdni._util.checks import check_range
 
 
 class ChannelClosed(Exception):
-    """The other side is gone: raised to everyone who waits on a closed channel, or comes later."""
+    """The other side is gone: raised to everyone who waits on a closed link, or comes later."""
+
+
+def arrays_in(message: Any) -> list[np.ndarray]:
+    """Return the arrays in nested tuples and lists, each once."""
+    found: dict[int, np.ndarray] = {}
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, np.ndarray):
+            found[id(part)] = part
+        elif isinstance(part, tuple | list):
+            waiting.extend(part)
+    return list(found.values())
 
 
 def copied(message: Any) -> Any:
@@ -26,56 +41,103 @@ def copied(message: Any) -> Any:
     return message
 
 
-class Channel:
-    """Messages from one thread to another.
+class Link:
+    """Messages from one worker to another, in order.
+
+    Subclasses carry them: `put` sends (time of arrival, message), `_receive` takes the next one
+    off the transport or returns None, `_pause` waits for one (or for some seconds), and `_check`
+    raises ChannelClosed.
 
     Parameters
     ----------
     capacity : int or None
         Most messages under way or waiting; `put` waits for room. None for any number.
     latency : float
-        Seconds between `put` and the earliest `get`: a simulated link.
+        Simulated seconds that a message is under way.
+    bandwidth : float
+        Simulated bytes a second that pass, one message after another; only arrays count.
 
     Attributes
     ----------
     arrived : float
-        When the latest message taken had come, by time.perf_counter().
+        When the latest message taken had come, by time.perf_counter(), which is one clock for all
+        processes of a machine.
     """
 
-    def __init__(self, capacity: int | None = None, latency: float = 0.0) -> None:
-        check_range("latency", latency, 0, float("inf"), open_high=True)
-        self.capacity, self.latency = capacity, latency
-        self._messages: deque[tuple[float, Any]] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
-        self.arrived = float("nan")
+    def __init__(self, capacity: int | None, latency: float, bandwidth: float) -> None:
+        check_range("latency", latency, 0, math.inf, open_high=True)
+        check_range("bandwidth", bandwidth, 0, math.inf, open_low=True)
+        self.capacity, self.latency, self.bandwidth = capacity, latency, bandwidth
+        self.arrived = math.nan
+        self._free = 0.0  # when all that was put before has passed
+        self._next: tuple[float, Any] | None = None  # received, but not there yet
 
     def put(self, message: Any) -> None:
         """Send `message`, with copies of the arrays in it, waiting for room."""
-        message = copied(message)
-        with self._changed:
-            while self.capacity is not None and len(self._messages) >= self.capacity:
-                self._wait(None)
-            self._check()
-            self._messages.append((time.perf_counter() + self.latency, message))
-            self._changed.notify_all()
+        raise NotImplementedError
 
     def get(self) -> Any:
         """Wait for the next message and return it."""
-        with self._changed:
-            while not self._arrived():
-                left = self._messages[0][0] - time.perf_counter() if self._messages else None
-                self._wait(left)
-            self._check()
-            return self._take()
+        while not self._there():
+            self._pause(self._next and self._next[0] - time.perf_counter())
+        return self._take()
 
     def get_nowait(self) -> Any | None:
         """Return the next message if it has arrived, else None."""
-        if not self._messages and not self._closed:  # without the lock: the common case is cheap
-            return None
+        return self._take() if self._there() else None
+
+    def _due(self, message: Any) -> float:
+        """Return when a message that is sent now will be there."""
+        now = time.perf_counter()
+        if self.bandwidth == math.inf:
+            return now + self.latency
+        size = sum(a.nbytes for a in arrays_in(message))
+        self._free = max(self._free, now) + size / self.bandwidth
+        return self._free + self.latency
+
+    def _there(self) -> bool:
+        self._check()
+        if self._next is None:
+            self._next = self._receive()
+        return self._next is not None and self._next[0] <= time.perf_counter()
+
+    def _take(self) -> Any:
+        (self.arrived, message), self._next = self._next, None
+        self._taken()
+        return message
+
+    def _taken(self) -> None:
+        """There is room again."""
+
+    def _receive(self) -> tuple[float, Any] | None:
+        raise NotImplementedError
+
+    def _pause(self, seconds: float | None) -> None:
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        raise NotImplementedError
+
+
+class Channel(Link):
+    """From one thread to another."""
+
+    def __init__(self, capacity: int | None = None, latency: float = 0.0,
+                 bandwidth: float = math.inf) -> None:
+        super().__init__(capacity, latency, bandwidth)
+        self._messages: deque[tuple[float, Any]] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, message: Any) -> None:
+        message = copied(message)
         with self._changed:
             self._check()
-            return self._take() if self._arrived() else None
+            while self.capacity is not None and len(self._messages) >= self.capacity:
+                self._changed.wait()
+                self._check()
+            self._messages.append((self._due(message), message))
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Wake everybody who waits, with ChannelClosed."""
@@ -83,18 +145,18 @@ class Channel:
             self._closed = True
             self._changed.notify_all()
 
-    def _arrived(self) -> bool:
-        return bool(self._messages) and self._messages[0][0] <= time.perf_counter()
+    def _receive(self) -> tuple[float, Any] | None:
+        return self._messages[0] if self._messages else None  # it takes up room until it is taken
 
-    def _take(self) -> Any:
-        self.arrived, message = self._messages.popleft()
-        self._changed.notify_all()
-        return message
+    def _taken(self) -> None:
+        with self._changed:
+            self._messages.popleft()
+            self._changed.notify_all()
 
-    def _wait(self, timeout: float | None) -> None:
-        self._check()
-        self._changed.wait(timeout)
-        self._check()
+    def _pause(self, seconds: float | None) -> None:
+        with self._changed:
+            if not self._closed and (seconds is not None or not self._messages):
+                self._changed.wait(seconds)
 
     def _check(self) -> None:
         if self._closed:

@@ -7,6 +7,7 @@ generators and results are the same everywhere.
 
 from __future__ import annotations
 
+import math
 import pickle
 import threading
 import time
@@ -51,11 +52,11 @@ class Mpi:
         self._channels = 0
 
     def channel(self, capacity: int, latency: float, message_bytes: int,
-                ends: tuple[int, int]) -> RankChannel:
+                ends: tuple[int, int], bandwidth: float = math.inf) -> RankChannel:
         """Return a new channel between two tasks, from ``ends[0]`` to ``ends[1]``."""
         self._channels += 1
         wire = self._wire(*ends, FIRST_CHANNEL + self._channels)
-        return RankChannel(self, wire, capacity, latency)
+        return RankChannel(self, wire, capacity, latency, bandwidth)
 
     def run(self, tasks: Sequence[Task], state_of: Callable[[int], Any],
             take_state: Callable[[int, Any], None]) -> Iterator[Any]:

@@ -7,6 +7,7 @@ missing or unsafe beside threaded libraries.
 
 from __future__ import annotations
 
+import math
 import mmap
 import multiprocessing
 import os
@@ -23,35 +24,36 @@ from typing import Any
 import numpy as np
 
 from sgdni._util.blas import blas_threads
-from sgdni.parallel.workers.channel import ChannelClosed
+from sgdni.parallel.workers.channel import ChannelClosed, Link
 from sgdni.parallel.workers.threads import POLL_SECONDS, Task
 
 
-class SharedChannel:
-    """Like Channel, between two processes forked after it was made: one sends, one receives.
+class SharedChannel(Link):
+    """Between two processes forked after it was made: one sends, one receives.
 
     A ring of slots in shared memory, each with room for one message. There is one more slot than
-    `capacity`: the latest message taken is read where it lies, without another copy.
+    `capacity`: the latest message taken is read where it lies, without another copy, and so its
+    arrays are valid until the next one is taken.
     """
 
     def __init__(self, context, capacity: int, latency: float, message_bytes: int,
-                 closed: mmap.mmap) -> None:
-        self.latency = latency
+                 closed: mmap.mmap, bandwidth: float) -> None:
+        super().__init__(capacity, latency, bandwidth)
         self._slot = -(-message_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
         self._slots = capacity + 1
         self._memory = memoryview(mmap.mmap(-1, self._slots * self._slot))
         self._room, self._items = context.Semaphore(capacity), context.Semaphore(0)
         self._closed = closed
         self._sent = self._received = 0  # the sender counts the one, the receiver the other
-        self._next: tuple[float, Any] | None = None
-        self.arrived = float("nan")
 
     def put(self, message: Any) -> None:
         """Send a copy of `message`, waiting for room. ValueError when it does not fit a slot."""
-        self._acquire(self._room)
+        self._check()
+        while not self._room.acquire(timeout=POLL_SECONDS):
+            self._check()
         buffers: list[pickle.PickleBuffer] = []
-        at = time.perf_counter() + self.latency  # one clock for all processes of a machine
-        head = pickle.dumps((at, message), protocol=5, buffer_callback=buffers.append)
+        head = pickle.dumps((self._due(message), message), protocol=5,
+                            buffer_callback=buffers.append)
         parts = [head, *(buffer.raw() for buffer in buffers)]
         lengths = struct.pack(f"={1 + len(parts)}q", len(parts), *map(len, parts))
         size = sum(map(_padded, map(len, [lengths, *parts])))
@@ -67,26 +69,16 @@ class SharedChannel:
         self._sent += 1
         self._items.release()
 
-    def get(self) -> Any:
-        """Wait for the next message and return it; its arrays are valid until the next one."""
-        if self._next is None:
-            self._acquire(self._items)
-            self._read()
-        while (left := self._next[0] - time.perf_counter()) > 0:
-            self._check()
-            time.sleep(min(left, POLL_SECONDS))
-        return self._take()
+    def _receive(self) -> tuple[float, Any] | None:
+        return self._read() if self._items.acquire(block=False) else None
 
-    def get_nowait(self) -> Any | None:
-        """Return the next message if it has arrived, else None."""
-        self._check()
-        if self._next is None:
-            if not self._items.acquire(block=False):
-                return None
-            self._read()
-        return self._take() if self._next[0] <= time.perf_counter() else None
+    def _pause(self, seconds: float | None) -> None:
+        if seconds is not None:
+            time.sleep(max(0.0, min(seconds, POLL_SECONDS)))
+        elif self._items.acquire(timeout=POLL_SECONDS):
+            self._next = self._read()
 
-    def _read(self) -> None:
+    def _read(self) -> tuple[float, Any]:
         start = (self._received % self._slots) * self._slot
         count, = struct.unpack_from("=q", self._memory, start)
         lengths = struct.unpack_from(f"={count}q", self._memory, start + 8)
@@ -95,18 +87,11 @@ class SharedChannel:
         for length in lengths:
             parts.append(self._memory[start : start + length])
             start += _padded(length)
-        self._next = pickle.loads(parts[0], buffers=parts[1:])
         self._received += 1
+        return pickle.loads(parts[0], buffers=parts[1:])
 
-    def _take(self) -> Any:
-        (self.arrived, message), self._next = self._next, None
+    def _taken(self) -> None:
         self._room.release()
-        return message
-
-    def _acquire(self, semaphore) -> None:
-        self._check()
-        while not semaphore.acquire(timeout=POLL_SECONDS):
-            self._check()
 
     def _check(self) -> None:
         if self._closed[0]:
@@ -139,9 +124,11 @@ class Processes:
         return bool(self._closed[0])
 
     def channel(self, capacity: int, latency: float, message_bytes: int,
-                ends: tuple[int, int] | None = None) -> SharedChannel:
+                ends: tuple[int, int] | None = None,
+                bandwidth: float = math.inf) -> SharedChannel:
         """Return a new channel between two tasks, for messages of so many bytes at most."""
-        return SharedChannel(self._context, capacity, latency, message_bytes, self._closed)
+        return SharedChannel(self._context, capacity, latency, message_bytes, self._closed,
+                             bandwidth)
 
     def run(self, tasks: Sequence[Task], state_of: Callable[[int], Any],
             take_state: Callable[[int, Any], None]) -> Iterator[Any]:

@@ -3,6 +3,7 @@ must take it back afterwards, so threads scale for large products and not for sm
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -35,10 +36,10 @@ class Threads:
         self._lock, self._finished = threading.Lock(), threading.Event()
 
     def channel(self, capacity: int | None, latency: float, message_bytes: int = 0,
-                ends: tuple[int, int] | None = None) -> Channel:
+                ends: tuple[int, int] | None = None, bandwidth: float = math.inf) -> Channel:
         """Return a new channel between two tasks. The other teams need to know which tasks
         (`ends`: sender and receiver), and how large its messages can be."""
-        self._channels.append(Channel(capacity, latency))
+        self._channels.append(Channel(capacity, latency, bandwidth))
         return self._channels[-1]
 
     def run(self, tasks: Sequence[Task], state_of: Callable[[int], Any] | None = None,

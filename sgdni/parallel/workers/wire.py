@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Protocol
 
-from sgdni.parallel.workers.channel import ChannelClosed, copied
+from sgdni.parallel.workers.channel import ChannelClosed, Link, copied
 from sgdni.parallel.workers.ranks import wait_until
 
 
@@ -52,45 +50,27 @@ class Wire:
         return (message,)
 
 
-class RankChannel:
-    """Like Channel, between two ranks: one puts, the other gets."""
+class RankChannel(Link):
+    """From one rank to another."""
 
-    def __init__(self, team: Stoppable, wire: Wire, capacity: int, latency: float) -> None:
-        self.latency = latency
-        self._team, self._wire, self._capacity = team, wire, capacity
-        self._next: tuple[float, Any] | None = None
-        self.arrived = float("nan")
+    def __init__(self, team: Stoppable, wire: Wire, capacity: int, latency: float,
+                 bandwidth: float) -> None:
+        super().__init__(capacity, latency, bandwidth)
+        self._team, self._wire = team, wire
 
     def put(self, message: Any) -> None:
-        """Send, waiting for room. Arrays are copied, for they are read until they are received."""
-        self._wait(lambda: self._wire.under_way() < self._capacity)
-        self._wire.send((time.perf_counter() + self.latency, copied(message)))
+        self._check()
+        wait_until(lambda: self._wire.under_way() < self.capacity, self._check)
+        # Copies, for arrays are read until they are received.
+        self._wire.send((self._due(message), copied(message)))
 
     def get(self) -> Any:
-        """Wait for the next message and return it."""
-        self._wait(self._arrived)
+        wait_until(self._there, self._check)
         return self._take()
 
-    def get_nowait(self) -> Any | None:
-        """Return the next message if it has arrived, else None."""
-        self._check()
-        return self._take() if self._arrived() else None
-
-    def _arrived(self) -> bool:
-        if self._next is None:
-            received = self._wire.receive()
-            if received is None:
-                return False
-            self._next = received[0]
-        return self._next[0] <= time.perf_counter()  # one clock for all processes of a machine
-
-    def _take(self) -> Any:
-        (self.arrived, message), self._next = self._next, None
-        return message
-
-    def _wait(self, ready: Callable[[], bool]) -> None:
-        self._check()
-        wait_until(ready, self._check)
+    def _receive(self) -> tuple[float, Any] | None:
+        received = self._wire.receive()
+        return received and received[0]
 
     def _check(self) -> None:
         if self._team.stopping:
