@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
 from sgdni._util.checks import check_count
 from sgdni.networks import Network
-from sgdni.parallel.base import Batches, Parallel
-from sgdni.parallel.workers import Link, Mpi, Processes, Threads
+from sgdni.parallel.base import Batches, MakeLink, Parallel, Team
+from sgdni.parallel.workers import Link
 from sgdni.parallel.workers.threads import Emit
 from sgdni.schedules.decoupled import Decoupled
 from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
-from sgdni.schedules.schedule import StepResult
 
 
 class Asynchronous(Parallel, Decoupled):
@@ -62,32 +62,20 @@ class Asynchronous(Parallel, Decoupled):
         self.choose_workers(workers, latency, bandwidth)
         self.queue_size, self.deterministic = queue_size, deterministic
 
-    def run(self, batches: Batches) -> Iterator[StepResult]:
-        """Train on minibatches, yielding the results in order, a few at a time.
-
-        An exception in any module, or in whoever consumes the results, stops all workers before
-        it goes on; the modules then stand at different steps. The iterable is read by the lowest
-        module's worker.
-        """
-        team, batches, link = self.assemble(batches)
-        interfaces = len(self.network.interfaces)
-        up = [link(self.queue_size, i, i + 1) for i in range(interfaces)]
+    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Callable[[Emit], None]]:
+        up = [link(self.queue_size, i, i + 1) for i in range(self.top)]
         # Room for every target that can be under way, so no module waits to send one down: at
         # most `queue_size` minibatches pass a link within its latency, and as many wait in a queue.
-        down = [link(2 * self.queue_size + 4, i + 1, i) for i in range(interfaces)]
-        workers = [
-            _Worker(self, i, above, targets, below)
-            for i, (above, targets, below) in enumerate(
-                zip([*up, None], [*down, None], [None, *down], strict=True))
-        ]
-        inputs = (self.received(i, channel) for i, channel in enumerate(up, start=1))
-        sources = [self._number(batches, team), *inputs]
-        tasks = [
-            lambda emit, w=w, s=s: w.work(s, emit) for w, s in zip(workers, sources, strict=True)
-        ]
-        yield from team.run(tasks, self.state_of, self.take_state)
+        down = [link(2 * self.queue_size + 4, i + 1, i) for i in range(self.top)]
 
-    def _number(self, batches: Batches, team: Threads | Processes | Mpi) -> Iterator[tuple]:
+        def task(emit: Emit, i: int) -> None:
+            worker = _Worker(self, i, up[i] if i < self.top else None,
+                             down[i] if i < self.top else None, down[i - 1] if i > 0 else None)
+            worker.work(self.received(i, up[i - 1]) if i > 0 else self._number(batches, team), emit)
+
+        return [partial(task, i=i) for i in range(self.top + 1)]
+
+    def _number(self, batches: Batches, team: Team) -> Iterator[tuple]:
         """Yield (step, x, y, c, updates): the messages that the lowest module receives."""
         for x, y in batches:
             if team.stopping:

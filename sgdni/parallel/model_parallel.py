@@ -8,16 +8,16 @@ bit for bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
 from sgdni.networks import Network
-from sgdni.parallel.base import Batches, Parallel
+from sgdni.parallel.base import Batches, MakeLink, Parallel, Team
 from sgdni.parallel.workers import Link
 from sgdni.parallel.workers.threads import Emit
 from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
-from sgdni.schedules.schedule import StepResult
 
 
 class ModelParallel(Parallel):
@@ -37,9 +37,7 @@ class ModelParallel(Parallel):
         super().__init__(network, guard)
         self.choose_workers(workers, latency, bandwidth)
 
-    def run(self, batches: Batches) -> Iterator[StepResult]:
-        """Train on minibatches, yielding the results in order, a few at a time."""
-        team, batches, link = self.assemble(batches)
+    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Callable[[Emit], None]]:
         up = [link(1, i, i + 1) for i in range(self.top)]
         down = [link(1, i + 1, i) for i in range(self.top)]
 
@@ -49,12 +47,10 @@ class ModelParallel(Parallel):
                     return
                 yield batch
 
-        tasks = [
-            lambda emit, i=i: self._work(i, source() if i == 0 else self.received(i, up[i - 1]),
-                                         up, down, emit)
-            for i in range(self.top + 1)
-        ]
-        yield from team.run(tasks, self.state_of, self.take_state)
+        def task(emit: Emit, i: int) -> None:
+            self._work(i, source() if i == 0 else self.received(i, up[i - 1]), up, down, emit)
+
+        return [partial(task, i=i) for i in range(self.top + 1)]
 
     def _work(self, i: int, source: Iterable[tuple[np.ndarray, np.ndarray]], up: list[Link],
               down: list[Link], emit: Emit) -> None:

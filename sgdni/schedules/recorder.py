@@ -35,6 +35,11 @@ class Interval:
 class NoRecorder:
     """Records nothing: what schedules have unless told otherwise."""
 
+    began: float = 0.0
+
+    def forget(self, worker: int) -> None:
+        """Forget what `worker` did in the runs before, in its own process."""
+
     def note(self, worker: int, kind: str, start: float) -> None:
         """Say that `worker` has done `kind` since `start`, by time.perf_counter()."""
 
@@ -97,6 +102,9 @@ class Recorder(NoRecorder):
         if kind == "forward" and track and track[-1].kind == kind and track[-1].step == step:
             start = track.pop().start  # the loss goes on where the top module's forward ended
         track.append(Interval(worker, step, kind, start, time.perf_counter()))
+
+    def forget(self, worker: int) -> None:
+        self._intervals[worker], self._steps[worker] = [], 0
 
     def finished(self, worker: int) -> None:
         self._steps[worker] += 1

@@ -8,30 +8,56 @@ import numpy as np
 
 from sgdni.data import Dataset, scale_pixels
 
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+class Minibatches:
+    """(x (B, ...) of `dtype`, y (B,)) of a whole set; each pass over it in a new random order.
+
+    The rows left over when B does not divide their number sit out a pass; the next shuffle takes
+    others. So every step has the same B. The yielded x is one buffer, overwritten by the next:
+    whoever keeps it copies it.
+
+    Parameters
+    ----------
+    x, y : the set, x as bytes or floats
+    batch_size : B
+    rng : numpy.random.Generator
+        Drawn from once a pass, when the pass begins.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator,
+                 dtype: np.dtype = np.float32) -> None:
+        self.x, self.y, self.batch_size, self.rng, self.dtype = x, y, batch_size, rng, dtype
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._pass(self.rng.permutation(len(self.x)))
+
+    def skip(self) -> None:
+        """Draw what a pass draws: for a copy of this in another process that has made one."""
+        self.rng.permutation(len(self.x))
+
+    def example(self) -> Batch:
+        """Return a minibatch without drawing."""
+        rows = slice(self.batch_size)
+        return scale_pixels(self.x[rows], self.dtype), self.y[rows]
+
+    def _pass(self, order: np.ndarray) -> Iterator[Batch]:
+        out = np.empty((self.batch_size, *self.x.shape[1:]), self.dtype)
+        for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
+            rows = order[start : start + self.batch_size]
+            yield scale_pixels(self.x[rows], self.dtype, out=out), self.y[rows]
+
 
 def minibatches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator,
-                dtype: np.dtype = np.float32) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Return an iterator over (x (B, n_0) of `dtype`, y (B,)), once in random order.
-
-    `rng` is drawn from at once, not when the iterator is first used, which may be in another
-    process.
-
-    The rows left over when B does not divide their number sit out this time; the next shuffle
-    takes others. So every step has the same B. The yielded x is one buffer, overwritten by the
-    next: whoever keeps it copies it.
-    """
-    order = rng.permutation(len(x))
-    out = np.empty((batch_size, *x.shape[1:]), dtype)
-
-    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for start in range(0, len(x) - batch_size + 1, batch_size):
-            rows = order[start : start + batch_size]
-            yield scale_pixels(x[rows], dtype, out=out), y[rows]
-    return batches()
+                dtype: np.dtype = np.float32) -> Iterator[Batch]:
+    """Return an iterator over one pass of `Minibatches`; `rng` is drawn from at once."""
+    return iter(Minibatches(x, y, batch_size, rng, dtype))
 
 
 def endless(data: Dataset, batch_size: int, rng: np.random.Generator,
-            dtype: np.dtype = np.float32) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            dtype: np.dtype = np.float32) -> Iterator[Batch]:
     """Yield minibatches of the training set, one epoch after another."""
+    batches = Minibatches(data.x_train, data.y_train, batch_size, rng, dtype)
     while True:
-        yield from minibatches(data.x_train, data.y_train, batch_size, rng, dtype)
+        yield from batches

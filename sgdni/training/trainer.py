@@ -12,7 +12,7 @@ from sgdni.analysis.quality import measure
 from sgdni.data import Dataset
 from sgdni.schedules.divergence import DivergenceError
 from sgdni.schedules.schedule import Schedule, StepResult
-from sgdni.training.batches import minibatches
+from sgdni.training.batches import Minibatches, minibatches
 from sgdni.training.evaluation import evaluate
 from sgdni.training.history import EpochRecord
 
@@ -45,6 +45,7 @@ class Trainer:
         check_count("batch_size", batch_size, 2, len(data.x_train))
         self.schedule, self.data, self.batch_size, self.rng = schedule, data, batch_size, rng
         self.dtype, self.probe_batches = np.dtype(dtype), probe_batches
+        self._batches = Minibatches(data.x_train, data.y_train, batch_size, rng, self.dtype)
         self.history: list[EpochRecord] = []
 
     @property
@@ -62,14 +63,11 @@ class Trainer:
             Naming epoch, step and module, with the history so far.
         """
         results: list[StepResult] = []
-        batches = minibatches(
-            self.data.x_train, self.data.y_train, self.batch_size, self.rng, self.dtype
-        )
         started = time.perf_counter()
         try:
             # The guard reports what these warnings would, with the place.
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                for result in self.schedule.run(batches):
+                for result in self.schedule.run(self._batches):
                     results.append(result)
                     if on_step is not None:
                         on_step(result)

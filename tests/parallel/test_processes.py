@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from sgdni._util.blas import blas_libraries, blas_threads
 from sgdni.parallel import Asynchronous, ModelParallel
 from sgdni.parallel.workers import Processes
 from sgdni.runs.methods import METHODS, build_trainer
-from sgdni.schedules import Backprop, DivergenceError
+from sgdni.schedules import Backprop, DivergenceError, Recorder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked: Linux only")
 
@@ -129,3 +132,109 @@ def test_elsewhere_than_on_linux_it_says_what_to_use(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ValueError, match="expected Linux; use engine threads"):
         Processes()
+
+
+def pids(trainer):
+    """Train an epoch and return the processes that did it, who wait for the next."""
+    trainer.epoch()
+    return {child.pid for child in multiprocessing.active_children()}
+
+
+@pytest.mark.parametrize("method", ["cdni-ls", "backprop"])
+def test_processes_stay_for_the_next_epoch_and_learn_the_same(method):
+    data = blobs(np.random.default_rng(0))
+    changes = {} if method == "backprop" else {"queue_size": 1, "deterministic": True}
+    stay = build_trainer(method, replace(SETTINGS, **changes), data)
+    turns = build_trainer(method, TINY, data)
+    first = pids(stay)
+    assert len(first) == 4 and pids(stay) == first == pids(stay)
+    for _ in range(3):
+        turns.epoch()
+    assert_same_state(turns.schedule, stay.schedule)
+    assert stay.rng.bit_generator.state == turns.rng.bit_generator.state
+    stay.schedule.dismiss()
+    assert multiprocessing.active_children() == []
+    stay.epoch()
+    turns.epoch()
+    assert_same_state(turns.schedule, stay.schedule)
+    stay.schedule.dismiss()
+
+
+@pytest.mark.parametrize("change", ["weights", "rate", "order", "recorder"])
+def test_processes_do_not_go_on_with_what_has_changed_here(change):
+    data = blobs(np.random.default_rng(0))
+    trainer = build_trainer("backprop", SETTINGS, data)
+    twin = build_trainer("backprop", TINY, data)
+    first = pids(trainer)
+    twin.epoch()
+    for one in trainer, twin:
+        if change == "weights":
+            one.schedule.network.modules[1].params["0.W"] += 0.01
+        elif change == "rate":
+            one.schedule.network.modules[2].optimizer.lr = 0.5
+        elif change == "order":
+            one.rng.random()
+        else:
+            one.schedule.recorder = Recorder(one.schedule.network.modules)
+    assert pids(trainer).isdisjoint(first)
+    twin.epoch()
+    assert_same_state(trainer.schedule, twin.schedule)
+    trainer.schedule.dismiss()
+
+
+def test_a_recorder_begins_anew_in_processes_that_stay():
+    trainer = build_trainer("cdni-ls", SETTINGS, blobs(np.random.default_rng(0)))
+    recorder = Recorder(trainer.schedule.network.modules, snapshot_every=3, most=2)
+    trainer.schedule.recorder = recorder
+    for _ in range(3):
+        recorder.begin()
+        trainer.epoch()
+        steps = [i.step for i in recorder.intervals if i.kind == "backward" and i.worker == 3]
+        assert steps == list(range(6)) and len(recorder.snapshots()) == 2
+    trainer.schedule.dismiss()
+
+
+def test_whoever_lets_a_trainer_go_leaves_no_process():
+    trainer = build_trainer("cdni-ls", SETTINGS, blobs(np.random.default_rng(0)))
+    other = build_trainer("cdni-ls", SETTINGS, blobs(np.random.default_rng(0)))
+    mine, theirs = pids(trainer), pids(other)
+    del trainer
+    gc.collect()
+    left = {child.pid for child in multiprocessing.active_children()}
+    assert left == theirs - mine
+    other.schedule.dismiss()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("when", ["training", "waiting"])
+def test_a_parent_that_is_killed_takes_its_processes_with_it(how, when, tmp_path):
+    program = (
+        "import sys, time, multiprocessing, numpy as np; sys.path[:0] = sys.argv[1:3]\n"
+        "from helpers import TINY, blobs; from dataclasses import replace\n"
+        "from sgdni import build_trainer\n"
+        "t = build_trainer('cdni-ls', replace(TINY, engine='processes'),"
+        " blobs(np.random.default_rng(0)))\n"
+        "t.epoch()\n"
+        "print(*(c.pid for c in multiprocessing.active_children()), flush=True)\n"
+        "while sys.argv[3] == 'training': t.epoch()\n"
+        "time.sleep(60)\n"
+    )
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen([sys.executable, "-c", program, str(root), str(
+        root / "tests/support"), when], stdout=subprocess.PIPE, text=True)
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(workers) == 4
+    parent.send_signal(how)
+    parent.wait(10)
+    end = time.monotonic() + 2
+    while any(map(alive, workers)) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not any(map(alive, workers))
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # a zombie has ended; whoever inherits it has not looked yet

@@ -14,8 +14,9 @@ ends all; when `run` is over, or is left, no worker is left behind.
 """
 
 from sgdni.parallel.workers.channel import Channel, ChannelClosed, Link
+from sgdni.parallel.workers.memory import SharedChannel
 from sgdni.parallel.workers.mpi import Mpi
-from sgdni.parallel.workers.processes import Processes, SharedChannel
+from sgdni.parallel.workers.processes import Processes
 from sgdni.parallel.workers.threads import Threads
 from sgdni.parallel.workers.wire import RankChannel
 

@@ -12,7 +12,6 @@ import pickle
 import threading
 import time
 import traceback
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from sgdni._util.blas import blas_threads
+from sgdni._util.fingerprint import fingerprint
 from sgdni.parallel.workers.channel import ChannelClosed
 from sgdni.parallel.workers.ranks import rank_name, wait_until, world
 from sgdni.parallel.workers.threads import POLL_SECONDS, Task
@@ -164,7 +164,7 @@ class Mpi:
         return list(endings)
 
     def _check_alike(self, state: Any) -> None:
-        own = _fingerprint(state)
+        own = fingerprint(state)
         wait_until(self._comm.Ibarrier().Test)
         prints = self._comm.allgather(own)
         others = [rank for rank, seen in enumerate(prints) if seen != prints[0]]
@@ -197,14 +197,3 @@ def _portable(error: BaseException | None, rank: int) -> BaseException | None:
         error = RuntimeError(f"{type(error).__name__}: {error}")
         error.__notes__ = notes
     return error
-
-
-def _fingerprint(state: Any) -> int:
-    """Return a number that differs when nested lists and dicts of arrays and numbers do."""
-    if isinstance(state, dict):
-        state = [part for name in sorted(state) for part in (name, state[name])]
-    if isinstance(state, list):
-        return zlib.crc32(repr([_fingerprint(part) for part in state]).encode())
-    if isinstance(state, np.ndarray):
-        return zlib.crc32(np.ascontiguousarray(state))
-    return zlib.crc32(repr(state).encode())
