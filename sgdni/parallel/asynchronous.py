@@ -1,8 +1,9 @@
 """Decoupled neural interfaces for real: every module in a worker of its own, all at work at once.
 
 Module i sends its output up and at once learns from its synthetic gradient. What M_i should have
-said travels back as a message with its own h_i and target, and is applied when it arrives, a
-few minibatches late. Nobody waits for it: that is the update lock and the backward lock gone.
+said, the target, travels back as a message and is applied when it arrives, a few minibatches late,
+to the h_i that it belongs to. Nobody waits for it: that is the update lock and the backward lock
+gone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sgdni._util.checks import check_count
 from sgdni.networks import Network
 from sgdni.parallel.base import Batches, MakeLink, Parallel, Team
 from sgdni.parallel.workers import Link
+from sgdni.parallel.workers.channel import copied
 from sgdni.parallel.workers.threads import Emit
 from sgdni.schedules.decoupled import Decoupled
 from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
@@ -95,7 +97,8 @@ class _Worker:
                  targets: Link | None, down: Link | None) -> None:
         self.schedule, self.i = schedule, i
         self.up, self.targets, self.down = up, targets, down
-        self._awaited: deque[int] = deque()  # steps whose targets have not come yet
+        # (step, h, c) of minibatches whose targets have not come yet
+        self._awaited: deque[tuple[int, np.ndarray, np.ndarray | None]] = deque()
 
     def work(self, source: Iterable[tuple], emit: Emit) -> None:
         """Handle every minibatch of `source`, then the targets that are still under way."""
@@ -119,24 +122,24 @@ class _Worker:
             result, delta = schedule.loss(h, y)
         else:
             if fits and updates[i + 1]:
-                self._awaited.append(step)
+                self._awaited.append((step, *copied((h, c[i]))))
             self.up.put((step, h, y, c, updates))
             self._take_targets(step)
             delta = schedule.predict(i, h, c[i]) if updates[i] else None
         target = schedule.learn(i, delta if updates[i] else None, target=fits and i > 0)
         if target is not None:
-            self.down.put((h_below, c[i - 1], target))
+            self.down.put((target,))
         if self.up is None:
             emit(result)
 
     def _take_targets(self, step: int) -> None:
         if self.schedule.deterministic:
-            while self._awaited and self._awaited[0] <= step - self.schedule.queue_size:
+            while self._awaited and self._awaited[0][0] <= step - self.schedule.queue_size:
                 self._fit(self.targets.get())
         else:
             while (message := self.targets.get_nowait()) is not None:
                 self._fit(message)
 
-    def _fit(self, message: tuple) -> None:
-        self._awaited.popleft()
-        self.schedule.fit(self.i, *message)
+    def _fit(self, message: tuple[np.ndarray]) -> None:
+        _, h, c = self._awaited.popleft()
+        self.schedule.fit(self.i, h, c, *message)

@@ -175,4 +175,4 @@ class Parallel(Schedule):
             h = module.forward(h, training=False)
             largest = max(largest, sum(array.nbytes for array in each(h)))
         context = sum(c.nbytes for c in self.network.context(x, y) if c is not None)
-        return 2 * largest + context + y.nbytes + MESSAGE_HEAD_BYTES
+        return largest + context + y.nbytes + MESSAGE_HEAD_BYTES
