@@ -23,7 +23,7 @@ class Optimizer:
     """
 
     #: What is remembered of each parameter, an array of its shape for each kind.
-    _kinds: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     def __init__(self, lr: float, weight_decay: float = 0.0) -> None:
         check_range("learning rate", lr, 0, np.inf, open_low=True, open_high=True)
@@ -39,7 +39,7 @@ class Optimizer:
         self.params = params
         self._allocate()
         self._slots = {
-            name: [p, *(self.state[f"{kind}.{name}"] for kind in self._kinds)]
+            name: [p, *(self.state[f"{kind}.{name}"] for kind in self.kinds)]
             for name, p in params.items()
         }
 
@@ -51,22 +51,26 @@ class Optimizer:
         """
         if self.params is None:
             raise ValueError(f"{type(self).__name__}: bind it to parameters before the first step")
-        self._begin()
-        for name, (p, *state) in self._slots.items():
-            g = grads[name]
-            if self.weight_decay:
-                g += (self.weight_decay / scale) * p
-            self._change(p, g, scale, *state)
+        self.begin()
+        for name, slots in self._slots.items():
+            p, *memory = slots
+            self.change(p, grads[name], scale, *memory)
+
+    def begin(self) -> None:
+        """Start a step: for whoever calls `change` for parts of the parameters himself."""
+
+    def change(self, p: np.ndarray, g: np.ndarray, scale: float, *memory: np.ndarray) -> None:
+        """Change p and what is remembered of it in place, entry by entry, from scale * g."""
+        if self.weight_decay:
+            g += (self.weight_decay / scale) * p
+        self._change(p, g, scale, *memory)
 
     def _allocate(self) -> None:
         """Fill `state` with zeros shaped like the parameters, one for each of `_kinds`."""
         self.state = {
             f"{kind}.{name}": np.zeros_like(p)
-            for kind in self._kinds for name, p in self.params.items()
+            for kind in self.kinds for name, p in self.params.items()
         }
-
-    def _begin(self) -> None:
-        """Run once at the start of each step."""
 
     def _change(self, p: np.ndarray, g: np.ndarray, scale: float, *state: np.ndarray) -> None:
         """Change p and its state in place from the gradient scale * g; g may be overwritten."""
@@ -89,7 +93,7 @@ class SGD(Optimizer):
         super().__init__(lr, weight_decay)
         check_range("momentum", momentum, 0, 1, open_high=True)
         self.momentum = momentum
-        self._kinds = ("v",) if momentum else ()
+        self.kinds = ("v",) if momentum else ()
 
     def _change(self, p: np.ndarray, g: np.ndarray, scale: float,
                 v: np.ndarray | None = None) -> None:
@@ -114,7 +118,7 @@ class Adam(Optimizer):
         Added to the root, as in the paper's algorithm 1.
     """
 
-    _kinds = ("m", "v")
+    kinds = ("m", "v")
 
     def __init__(self, lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
                  weight_decay: float = 0.0) -> None:
@@ -128,7 +132,7 @@ class Adam(Optimizer):
         super()._allocate()
         self.state["steps"] = np.zeros((), np.int64)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         self.state["steps"] += 1
         t = int(self.state["steps"])
         # The state holds plain forgotten sums. Their factors (1 - beta) and the paper's division

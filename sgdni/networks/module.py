@@ -97,6 +97,15 @@ class Module:
         self.update()
         return delta_below
 
+    def use(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> None:
+        """Compute with these arrays, named as in `params`, instead of the module's own.
+
+        For a copy of the module in another process: optimiser and checkpoints keep the old ones.
+        """
+        for key, layer, name in self._grads:
+            layer.params[name], layer.grads[name] = params[key], grads[key]
+        self.params = dict(params)
+
     def state(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live (not copies): weights, statistics, optimiser."""
         return {

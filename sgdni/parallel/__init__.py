@@ -1,6 +1,7 @@
 """The same schedules with every module in a worker of its own: a thread, a process, an MPI rank."""
 
 from sgdni.parallel.asynchronous import Asynchronous
+from sgdni.parallel.data_parallel import DataParallel
 from sgdni.parallel.model_parallel import ModelParallel
 
-__all__ = ["Asynchronous", "ModelParallel"]
+__all__ = ["Asynchronous", "DataParallel", "ModelParallel"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol, runtime_checkable
 
@@ -35,6 +35,8 @@ class Repeatable(Protocol):
     def skip(self) -> None: ...
 
     def example(self) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def share(self, k: int, of: int) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
 
 
 class Parallel(Schedule):
@@ -132,6 +134,8 @@ class Parallel(Schedule):
         else:  # their links have room for messages of a size
             if isinstance(batches, Repeatable):
                 first = batches.example()
+            elif isinstance(batches, Sequence):
+                first = batches[0] if batches else None
             else:
                 first = next(iterator := iter(batches), None)
                 batches = iterator if first is None else chain([first], iterator)

@@ -79,20 +79,19 @@ class Recorder(NoRecorder):
         if snapshot_every is not None:
             check_count("snapshot_every", snapshot_every)
         self.snapshot_every, self.most = snapshot_every, most
-        self._live = [{**m.params, **{f"buffer {k}": b for k, b in m.buffers.items()}}
-                      for m in modules]
+        self._modules = modules
         # In memory that forked processes share, so that a snapshot costs one copy.
         self._copies = [
-            {k: shared_zeros((most, *array.shape), array.dtype) for k, array in live.items()}
-            for live in self._live
+            {k: shared_zeros((most, *array.shape), array.dtype) for k, array in _live(m).items()}
+            for m in modules
         ]
-        self._times = [shared_zeros((most,)) for _ in self._live]
+        self._times = [shared_zeros((most,)) for _ in modules]
         self.begin()
 
     def begin(self) -> None:
         """Forget what was recorded and start the clock."""
-        self._intervals: list[list[Interval]] = [[] for _ in self._live]
-        self._steps = [0] * len(self._live)
+        self._intervals: list[list[Interval]] = [[] for _ in self._modules]
+        self._steps = [0] * len(self._modules)
         for times in self._times:
             times[:] = np.nan
         self.began = time.perf_counter()
@@ -112,7 +111,7 @@ class Recorder(NoRecorder):
             k = self._steps[worker] // self.snapshot_every - 1
             if k < self.most:
                 self._times[worker][k] = time.perf_counter()
-                for name, array in self._live[worker].items():
+                for name, array in _live(self._modules[worker]).items():
                     self._copies[worker][name][k] = array
 
     def state_of(self, worker: int) -> tuple:
@@ -137,8 +136,7 @@ class Recorder(NoRecorder):
     def load(self, k: int, modules: Sequence[Module]) -> None:
         """Copy the k-th snapshot into modules of the same shapes."""
         for copies, module in zip(self._copies, modules, strict=True):
-            live = {**module.params, **{f"buffer {n}": b for n, b in module.buffers.items()}}
-            for name, array in live.items():
+            for name, array in _live(module).items():
                 array[...] = copies[name][k]
 
     def update_latencies(self) -> list[list[float]]:
@@ -161,3 +159,8 @@ class Recorder(NoRecorder):
                     latencies.append(interval.end - since[interval.step])
             every.append(latencies)
         return every
+
+
+def _live(module: Module) -> dict[str, np.ndarray]:
+    """Return what a snapshot of a module holds."""
+    return {**module.params, **{f"buffer {name}": b for name, b in module.buffers.items()}}

@@ -31,7 +31,7 @@ class Minibatches:
         self.x, self.y, self.batch_size, self.rng, self.dtype = x, y, batch_size, rng, dtype
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._pass(self.rng.permutation(len(self.x)))
+        return self.share(0, 1)
 
     def skip(self) -> None:
         """Draw what a pass draws: for a copy of this in another process that has made one."""
@@ -42,10 +42,18 @@ class Minibatches:
         rows = slice(self.batch_size)
         return scale_pixels(self.x[rows], self.dtype), self.y[rows]
 
-    def _pass(self, order: np.ndarray) -> Iterator[Batch]:
-        out = np.empty((self.batch_size, *self.x.shape[1:]), self.dtype)
+    def share(self, k: int, of: int) -> Iterator[Batch]:
+        """Begin a pass in which every minibatch holds only the k-th of so many shares of its rows.
+
+        It draws the same order as a whole pass.
+        """
+        low, high = k * self.batch_size // of, (k + 1) * self.batch_size // of
+        return self._pass(self.rng.permutation(len(self.x)), low, high)
+
+    def _pass(self, order: np.ndarray, low: int, high: int) -> Iterator[Batch]:
+        out = np.empty((high - low, *self.x.shape[1:]), self.dtype)
         for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
-            rows = order[start : start + self.batch_size]
+            rows = order[start + low : start + high]
             yield scale_pixels(self.x[rows], self.dtype, out=out), self.y[rows]
 
 

@@ -1,0 +1,129 @@
+"""Data-parallel backprop is backprop: the same weights after every step, in every worker."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import time
+
+import numpy as np
+import pytest
+from helpers import blobs, tiny_network
+
+from sgdni.parallel import DataParallel
+from sgdni.schedules import Backprop, DivergenceError, Recorder
+from sgdni.training import Trainer
+
+pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="processes are forked")
+PLAIN = {"batch_norm": False, "dtype": "float64"}
+
+
+def batches(count=6, size=8):
+    rng = np.random.default_rng(0)
+    return [(rng.standard_normal((size, 5)), rng.integers(0, 3, size)) for _ in range(count)]
+
+
+def trainer(make, **changes):
+    data = blobs(np.random.default_rng(0), n_train=100)
+    network = tiny_network("backprop", **{**PLAIN, **changes})
+    return Trainer(make(network), data, batch_size=16, rng=np.random.default_rng(1),
+                   dtype=network.modules[0].params["0.W"].dtype)
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_it_is_backprop_on_the_whole_minibatch(replicas, optimizer, weight_decay):
+    """8 rows over 3 workers are shares of 2, 3 and 3: their gradients still add up."""
+    options = PLAIN | {"optimizer": optimizer, "weight_decay": weight_decay}
+    one, many = (tiny_network("backprop", **options) for _ in range(2))
+    expected = list(Backprop(one).run(batches()))
+    schedule = DataParallel(many, replicas=replicas)
+    for ours, theirs in zip(schedule.run(batches()), expected, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-12)
+        assert ours.accuracy == theirs.accuracy
+    for name, array in one.state().items():
+        np.testing.assert_allclose(many.state()[name], array, rtol=1e-12, atol=1e-14,
+                                   err_msg=name)
+    assert multiprocessing.active_children() == []
+
+
+def test_epochs_go_on_in_processes_that_stay():
+    one, many = trainer(Backprop), trainer(lambda n: DataParallel(n, replicas=2))
+    workers = set()
+    for _ in range(3):
+        a, b = one.epoch(), many.epoch()
+        assert a.test_loss == pytest.approx(b.test_loss, rel=1e-12)
+        workers |= {child.pid for child in multiprocessing.active_children()}
+    assert len(workers) == 2
+    assert one.rng.bit_generator.state == many.rng.bit_generator.state
+    many.schedule.dismiss()
+
+
+def test_with_batch_normalisation_it_learns_too_and_averages_the_statistics():
+    many = trainer(lambda n: DataParallel(n, replicas=2), batch_norm=True,
+                   dtype="float32")
+    for _ in range(30):
+        record = many.epoch()
+    assert record.test_accuracy > 0.9
+    statistics = [b for m in many.schedule.network.modules for b in m.buffers.values()]
+    assert all(np.isfinite(b).all() and np.any(b != np.round(b)) for b in statistics)
+    many.schedule.dismiss()
+
+
+def test_snapshots_hold_the_weights_of_a_whole_step():
+    schedule = DataParallel(tiny_network("backprop", **PLAIN), replicas=2)
+    schedule.recorder = Recorder(schedule.network.modules, snapshot_every=2, most=3)
+    list(schedule.run(batches(6)))
+    one = tiny_network("backprop", **PLAIN)
+    list(Backprop(one).run(batches(4)))
+    assert len(schedule.recorder.snapshots()) == 3
+    spare = tiny_network("backprop", **PLAIN).modules
+    schedule.recorder.load(1, spare)
+    for ours, theirs in zip(spare, one.modules, strict=True):
+        for name, p in theirs.params.items():
+            np.testing.assert_allclose(ours.params[name], p, rtol=1e-12, atol=1e-14)
+    assert [len(track) for track in schedule.recorder.update_latencies()] == [6] * 4
+
+
+def test_a_ring_of_slow_links_is_waited_for():
+    """2 (K - 1) messages of the latency, and 2 (K - 1) / K of the gradients over the bandwidth."""
+    schedule = DataParallel(tiny_network("backprop", **PLAIN), replicas=2, latency=5e-3,
+                            bandwidth=1e5)
+    nbytes = sum(p.nbytes for m in schedule.network.modules for p in m.params.values())
+    at_least = 5 * (2 * 5e-3 + nbytes / 1e5)
+    started = time.perf_counter()
+    list(schedule.run(batches(5)))
+    assert time.perf_counter() - started > at_least
+
+
+@pytest.mark.parametrize("how, kind, words", [
+    ("raise", RuntimeError, "broken on purpose"), ("die", RuntimeError, "died"),
+    ("nan", DivergenceError, "activations of module 2"),
+])
+def test_a_worker_that_fails_ends_all(how, kind, words):
+    network = tiny_network("backprop", **PLAIN)
+    forward, parent = network.modules[1].forward, os.getpid()
+
+    def broken(x, training=True):
+        if os.getpid() == parent or training is False:
+            return forward(x, training)
+        if how == "die":
+            os._exit(3)
+        if how == "nan":
+            return forward(x) * math.nan
+        raise RuntimeError("broken on purpose")
+
+    network.modules[1].forward = broken
+    with np.errstate(invalid="ignore"), pytest.raises(kind, match=words):
+        list(DataParallel(network, replicas=2).run(batches()))
+    assert multiprocessing.active_children() == []
+
+
+def test_minibatches_that_only_one_can_read_are_refused():
+    schedule = DataParallel(tiny_network("backprop", **PLAIN), replicas=2)
+    with pytest.raises(ValueError, match="every worker can read"):
+        list(schedule.run(iter(batches())))
+    with pytest.raises(ValueError, match="replicas"):
+        DataParallel(tiny_network("backprop"), replicas=0)
