@@ -10,6 +10,8 @@ Write a layer of your own by subclassing :class:`Layer`, and check it with
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from sgdni._util.products import Product
@@ -59,6 +61,12 @@ class Layer:
         A layer whose dx costs a matrix product overrides this to save it.
         """
         self.backward(dy)
+
+    def twin(self) -> Layer:
+        """Return a layer with the same parameters, and a memory of its own for a forward pass."""
+        twin = copy.copy(self)
+        twin._work = {}
+        return twin
 
     def products(self, batch_size: int) -> dict[str, list[Product]]:
         """Return the matrix products of "forward" and, backward, for "params" and for "input"."""

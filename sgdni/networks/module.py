@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,6 +97,15 @@ class Module:
         delta_below = self.backward(delta, input_gradient)
         self.update()
         return delta_below
+
+    def twin(self) -> Module:
+        """Return a module with the same parameters, statistics and optimiser, and a memory of its
+        own for one forward pass: for whoever has several minibatches under way."""
+        twin = copy.copy(self)
+        twin.layers = [layer.twin() for layer in self.layers]
+        twin._grads = [(key, twin.layers[int(key.split(".")[0])], name)
+                       for key, _, name in self._grads]
+        return twin
 
     def use(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> None:
         """Compute with these arrays, named as in `params`, instead of the module's own.

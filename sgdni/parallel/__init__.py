@@ -2,6 +2,7 @@
 
 from sgdni.parallel.asynchronous import Asynchronous
 from sgdni.parallel.data_parallel import DataParallel
+from sgdni.parallel.delayed import Delayed
 from sgdni.parallel.model_parallel import ModelParallel
 
-__all__ = ["Asynchronous", "DataParallel", "ModelParallel"]
+__all__ = ["Asynchronous", "DataParallel", "Delayed", "ModelParallel"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,9 @@ class NoRecorder:
 
     def note(self, worker: int, kind: str, start: float) -> None:
         """Say that `worker` has done `kind` since `start`, by time.perf_counter()."""
+
+    def extend(self, worker: int) -> None:
+        """Say that what `worker` noted last has gone on until now."""
 
     def finished(self, worker: int) -> None:
         """Say that `worker` is done with a minibatch."""
@@ -91,19 +94,24 @@ class Recorder(NoRecorder):
     def begin(self) -> None:
         """Forget what was recorded and start the clock."""
         self._intervals: list[list[Interval]] = [[] for _ in self._modules]
-        self._steps = [0] * len(self._modules)
+        self._steps, self._begun = ([0] * len(self._modules) for _ in range(2))
         for times in self._times:
             times[:] = np.nan
         self.began = time.perf_counter()
 
     def note(self, worker: int, kind: str, start: float) -> None:
-        track, step = self._intervals[worker], self._steps[worker]
-        if kind == "forward" and track and track[-1].kind == kind and track[-1].step == step:
-            start = track.pop().start  # the loss goes on where the top module's forward ended
-        track.append(Interval(worker, step, kind, start, time.perf_counter()))
+        # A module may have several minibatches under way; it learns from them in order.
+        count = self._begun if kind in ("queued", "forward") else self._steps
+        self._intervals[worker].append(
+            Interval(worker, count[worker], kind, start, time.perf_counter()))
+        self._begun[worker] += kind == "forward"
+
+    def extend(self, worker: int) -> None:
+        track = self._intervals[worker]
+        track[-1] = replace(track[-1], end=time.perf_counter())
 
     def forget(self, worker: int) -> None:
-        self._intervals[worker], self._steps[worker] = [], 0
+        self._intervals[worker], self._steps[worker], self._begun[worker] = [], 0, 0
 
     def finished(self, worker: int) -> None:
         self._steps[worker] += 1
@@ -115,10 +123,10 @@ class Recorder(NoRecorder):
                     self._copies[worker][name][k] = array
 
     def state_of(self, worker: int) -> tuple:
-        return self._steps[worker], self._intervals[worker]
+        return self._steps[worker], self._begun[worker], self._intervals[worker]
 
     def take_state(self, worker: int, state: tuple) -> None:
-        self._steps[worker], self._intervals[worker] = state
+        self._steps[worker], self._begun[worker], self._intervals[worker] = state
 
     @property
     def intervals(self) -> list[Interval]:

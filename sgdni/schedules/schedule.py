@@ -74,13 +74,12 @@ class Schedule:
 
     def loss(self, h: np.ndarray, y: np.ndarray) -> tuple[StepResult, np.ndarray]:
         """Return the result at the network's end, and the true delta of the top module."""
-        started = perf_counter()
         losses, delta = self.network.loss(h, y)
         loss, accuracy = float(losses.sum()) / losses.size, float("nan")
         if y.ndim == h.ndim - 1:  # labels, not values
             accuracy = np.count_nonzero(h.argmax(axis=-1) == y) / y.size
         self.guard.check_loss(loss)
-        self.recorder.note(self.top, "forward", started)
+        self.recorder.extend(self.top)
         return StepResult(loss, accuracy), delta
 
     def predict(self, i: int, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:

@@ -78,13 +78,20 @@ class Link:
 
     def get(self) -> Any:
         """Wait for the next message and return it."""
-        while not self._there():
+        while not self.there():
             self._pause(self._next and self._next[0] - time.perf_counter())
         return self._take()
 
     def get_nowait(self) -> Any | None:
         """Return the next message if it has arrived, else None."""
-        return self._take() if self._there() else None
+        return self._take() if self.there() else None
+
+    def there(self) -> bool:
+        """Whether a message has arrived."""
+        self._check()
+        if self._next is None:
+            self._next = self._receive()
+        return self._next is not None and self._next[0] <= time.perf_counter()
 
     def _due(self, message: Any) -> float:
         """Return when a message that is sent now will be there."""
@@ -94,12 +101,6 @@ class Link:
         size = sum(a.nbytes for a in arrays_in(message))
         self._free = max(self._free, now) + size / self.bandwidth
         return self._free + self.latency
-
-    def _there(self) -> bool:
-        self._check()
-        if self._next is None:
-            self._next = self._receive()
-        return self._next is not None and self._next[0] <= time.perf_counter()
 
     def _take(self) -> Any:
         (self.arrived, message), self._next = self._next, None

@@ -65,7 +65,7 @@ class RankChannel(Link):
         self._wire.send((self._due(message), copied(message)))
 
     def get(self) -> Any:
-        wait_until(self._there, self._check)
+        wait_until(self.there, self._check)
         return self._take()
 
     def _receive(self) -> tuple[float, Any] | None:
