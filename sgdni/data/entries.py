@@ -24,9 +24,8 @@ from sgdni.data.idx import DataError, IdxFile
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-@dataclass(frozen=True)
 class Entry:
-    """Base class; the two kinds say what is below, and how the files in a folder are read.
+    """Base class; each kind says what is below, and how the files in a folder are read.
 
     Attributes
     ----------
@@ -39,10 +38,6 @@ class Entry:
     remedy : str
         What to do when the files are missing or damaged, as an order within a sentence.
     """
-
-    name: str
-    n_classes: int
-    target_accuracy: float | None
 
     def find(self) -> Path | None:
         """Return the first folder that holds all the files, or None."""
@@ -83,9 +78,12 @@ class EmbeddedEntry(Entry):
         What `hash_arrays` must give.
     """
 
+    name: str
     file: str
     shapes: Mapping[str, tuple[int, ...]]
     sha256: str
+    n_classes: int
+    target_accuracy: float | None
     folders: tuple[Path, ...]
 
     remedy = "reinstall sgdni"
@@ -127,7 +125,10 @@ class IdxEntry(Entry):
         Addresses of folders that hold all the files, each compressed, with ``.gz`` to its name.
     """
 
+    name: str
     files: Mapping[str, IdxFile]
+    n_classes: int
+    target_accuracy: float | None
     mirrors: tuple[str, ...]
 
     @property

@@ -44,7 +44,7 @@ def idx_entry(idx_arrays) -> IdxEntry:
         name: IdxFile(f"{name}-idx", values.shape, hashlib.sha256(idx_bytes(values)).hexdigest())
         for name, values in idx_arrays.items()
     }
-    return IdxEntry("tiny", N_CLASSES, 0.5, files, mirrors=())
+    return IdxEntry("tiny", files, N_CLASSES, 0.5, mirrors=())
 
 
 def write_files(folder: Path, arrays: dict[str, np.ndarray], compress: bool = True) -> None:
@@ -358,7 +358,7 @@ def npz_entry(idx_arrays, tmp_path) -> EmbeddedEntry:
     for folder in folders:
         folder.mkdir()
     shapes = {name: values.shape for name, values in arrays.items()}
-    return EmbeddedEntry("tiny", N_CLASSES, 0.5, "t.npz", shapes, hash_arrays(arrays), folders)
+    return EmbeddedEntry("tiny", "t.npz", shapes, hash_arrays(arrays), N_CLASSES, 0.5, folders)
 
 
 def flat(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
