@@ -74,11 +74,10 @@ class Recorder(NoRecorder):
         if snapshot_every is not None:
             check_count("snapshot_every", snapshot_every)
         self.snapshot_every, self.most = snapshot_every, most
-        self._live = [{**m.params, **{f"buffer {k}": b for k, b in m.buffers.items()}}
-                      for m in modules]
+        self._live = [_kept(m) for m in modules]
         # In memory that forked processes share, so that a snapshot costs one copy.
         self._copies = [
-            {k: shared_zeros((most, *array.shape), array.dtype) for k, array in live.items()}
+            [shared_zeros((most, *array.shape), array.dtype) for array in live]
             for live in self._live
         ]
         self._times = [shared_zeros((most,)) for _ in self._live]
@@ -104,8 +103,8 @@ class Recorder(NoRecorder):
             k = self._steps[worker] // self.snapshot_every - 1
             if k < self.most:
                 self._times[worker][k] = time.perf_counter()
-                for name, array in self._live[worker].items():
-                    self._copies[worker][name][k] = array
+                for copy, array in zip(self._copies[worker], self._live[worker], strict=True):
+                    copy[k] = array
 
     def state_of(self, worker: int) -> tuple:
         return self._steps[worker], self._intervals[worker]
@@ -129,19 +128,12 @@ class Recorder(NoRecorder):
     def load(self, k: int, modules: Sequence[Module]) -> None:
         """Copy the k-th snapshot into modules of the same shapes."""
         for copies, module in zip(self._copies, modules, strict=True):
-            live = {**module.params, **{f"buffer {n}": b for n, b in module.buffers.items()}}
-            for name, array in live.items():
-                array[...] = copies[name][k]
+            for ours, array in zip(copies, _kept(module), strict=True):
+                array[...] = ours[k]
 
-    def update_latencies(self) -> list[list[float]]:
+    def update_latencies(self, begins: tuple[str, ...] = ("queued", "forward")
+                         ) -> list[list[float]]:
         """Return, by worker, the seconds from each input's arrival until the weights' update."""
-        return self._latencies(("queued", "forward"))
-
-    def locked_seconds(self) -> list[list[float]]:
-        """Return the same from the start of the forward pass on: without waiting in the queue."""
-        return self._latencies(("forward",))
-
-    def _latencies(self, begins: tuple[str, ...]) -> list[list[float]]:
         every = []
         for track in self._intervals:
             since: dict[int, float] = {}
@@ -153,3 +145,12 @@ class Recorder(NoRecorder):
                     latencies.append(interval.end - since[interval.step])
             every.append(latencies)
         return every
+
+    def locked_seconds(self) -> list[list[float]]:
+        """Return the same from the start of the forward pass on: without waiting in the queue."""
+        return self.update_latencies(("forward",))
+
+
+def _kept(module: Module) -> list[np.ndarray]:
+    """Return what a snapshot holds of a module, live."""
+    return [*module.params.values(), *module.buffers.values()]
