@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from sgdni._util.blas import blas_threads
 from sgdni.data import load, scale_pixels
 from sgdni.experiments.accuracy import peers
 from sgdni.experiments.machine import describe
-from sgdni.experiments.products import ProductsAlone, of_step, operations
+from sgdni.experiments.products import Product, of_step, operations
 from sgdni.runs.methods import build_network
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Backprop, Decoupled
@@ -116,6 +116,32 @@ def build(settings: Settings, x: np.ndarray, y: np.ndarray
         optimizer = peers.torch_optimizer(model, settings)
         contenders["pytorch eager"] = lambda: peers.torch_step(model, optimizer, x, y)
     return contenders, predicted
+
+
+class ProductsAlone:
+    """The same products on arrays of the same shapes and layouts, and nothing else: the limit."""
+
+    def __init__(self, products: Sequence[Product], rng: np.random.Generator,
+                 dtype: np.dtype = np.float32) -> None:
+        if any(p.solve or p.per_step != 1 for p in products):
+            raise ValueError("ProductsAlone: expected plain products, one each a step")
+
+        def draw(rows: int, columns: int, transposed: bool) -> np.ndarray:
+            shape = (columns, rows) if transposed else (rows, columns)
+            array = rng.standard_normal(shape).astype(dtype)
+            return array.T if transposed else array
+
+        self._triples = [
+            (draw(p.rows, p.inner, p.transposed == "left"),
+             draw(p.inner, p.columns, p.transposed == "right"),
+             np.empty((p.rows, p.columns), dtype))
+            for p in products
+        ]
+
+    def step(self) -> None:
+        """Compute every product once."""
+        for left, right, out in self._triples:
+            np.matmul(left, right, out=out)
 
 
 def render(record: dict) -> str:

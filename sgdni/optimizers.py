@@ -22,7 +22,7 @@ class Optimizer:
         Adds ``weight_decay * theta`` to the gradient of theta (an L2 penalty).
     """
 
-    #: What is remembered of each parameter, an array of its shape for each kind.
+    #: What is remembered of each parameter, an array of zeros of its shape for each kind.
     kinds: tuple[str, ...] = ()
 
     def __init__(self, lr: float, weight_decay: float = 0.0) -> None:
@@ -37,7 +37,10 @@ class Optimizer:
         if self.params is not None:
             raise ValueError(f"{type(self).__name__}: already bound; give each module its own")
         self.params = params
-        self._allocate()
+        self.state = {
+            f"{kind}.{name}": np.zeros_like(p)
+            for kind in self.kinds for name, p in params.items()
+        }
         self._slots = {
             name: [p, *(self.state[f"{kind}.{name}"] for kind in self.kinds)]
             for name, p in params.items()
@@ -65,12 +68,6 @@ class Optimizer:
             g += (self.weight_decay / scale) * p
         self._change(p, g, scale, *memory)
 
-    def _allocate(self) -> None:
-        """Fill `state` with zeros shaped like the parameters, one for each of `_kinds`."""
-        self.state = {
-            f"{kind}.{name}": np.zeros_like(p)
-            for kind in self.kinds for name, p in self.params.items()
-        }
 
     def _change(self, p: np.ndarray, g: np.ndarray, scale: float, *state: np.ndarray) -> None:
         """Change p and its state in place from the gradient scale * g; g may be overwritten."""
@@ -128,8 +125,8 @@ class Adam(Optimizer):
         check_range("eps", eps, 0, np.inf, open_low=True, open_high=True)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
-    def _allocate(self) -> None:
-        super()._allocate()
+    def bind(self, params: dict[str, np.ndarray]) -> None:
+        super().bind(params)
         self.state["steps"] = np.zeros((), np.int64)
 
     def begin(self) -> None:

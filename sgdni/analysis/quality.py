@@ -45,13 +45,12 @@ def measure(network: Network, batches: Iterable[tuple[np.ndarray, np.ndarray]]) 
     """
     buffers = [array for module in network.modules for array in module.buffers.values()]
     kept = [array.copy() for array in buffers]
-    sums = [_Sums() for _ in network.interfaces]
+    sums = np.zeros((len(network.interfaces), 6))
     for x, y in batches:
-        for i, compared in enumerate(_compare(network, x, y)):
-            sums[i].add(*compared)
+        sums += [_products(*compared) for compared in _compare(network, x, y)]
     for array, value in zip(buffers, kept, strict=True):
         array[...] = value
-    return [s.quality() for s in sums]
+    return [_quality(*six) for six in sums.tolist()]
 
 
 def _compare(network: Network, x: np.ndarray, y: np.ndarray
@@ -77,29 +76,19 @@ def _compare(network: Network, x: np.ndarray, y: np.ndarray
     return compared[::-1]
 
 
-class _Sums:
-    """Sums of squares and products over minibatches, from which the quality follows."""
-
-    def __init__(self) -> None:
-        self.own = self.true = self.inner = self.error = 0.0
-        self.target = self.target_error = 0.0
-
-    def add(self, guess: np.ndarray, delta: np.ndarray, target: np.ndarray) -> None:
-        self.own += _square(guess)
-        self.true += _square(delta)
-        self.inner += float(np.vdot(guess, delta))
-        self.error += _square(guess - delta)
-        self.target += _square(target)
-        self.target_error += _square(guess - target)
-
-    def quality(self) -> Quality:
-        norms = np.sqrt(self.own * self.true)
-        return Quality(
-            relative_error=self.error / self.true if self.true else 1.0,
-            cosine=float(self.inner / norms) if norms else 0.0,
-            target_error=self.target_error / self.target if self.target else 1.0,
-        )
+def _products(guess: np.ndarray, true: np.ndarray, target: np.ndarray) -> list[float]:
+    """Return the sums over a minibatch from which the quality follows."""
+    off, missed = guess - true, guess - target
+    pairs = ((guess, guess), (true, true), (guess, true), (off, off), (target, target),
+             (missed, missed))
+    return [float(np.vdot(a, b)) for a, b in pairs]
 
 
-def _square(a: np.ndarray) -> float:
-    return float(np.vdot(a, a))
+def _quality(own: float, true: float, inner: float, off: float, target: float, missed: float
+             ) -> Quality:
+    norms = np.sqrt(own * true)
+    return Quality(
+        relative_error=off / true if true else 1.0,
+        cosine=float(inner / norms) if norms else 0.0,
+        target_error=missed / target if target else 1.0,
+    )

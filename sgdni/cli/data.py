@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sgdni.data.catalogue import CATALOGUE
 from sgdni.data.download import download
-from sgdni.data.entries import EmbeddedEntry
 
 _EPILOG = """\
 where data sets are looked for:
@@ -43,31 +42,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Do what the parsed arguments ask for and return 0; errors are raised as DataError."""
+def run(args: argparse.Namespace) -> None:
+    """Do what the parsed arguments ask for; errors are raised as DataError."""
     if args.data_command == "download":
-        _download(args.name, args.folder)
-    else:
-        _list()
-    return 0
-
-
-def _download(name: str, folder: Path | None) -> None:
-    target = download(name, folder)
-    print(f"{name}: complete and verified in {target}")
-    if folder is not None:
-        print(f"To use it, set SGDNI_DATA to {target.parent.resolve()}")
-
-
-def _list() -> None:
+        target = download(args.name, args.folder)
+        print(f"{args.name}: complete and verified in {target}")
+        if args.folder is not None:
+            print(f"To use it, set SGDNI_DATA to {target.parent.resolve()}")
+        return
     row = "{:<10} {:>7} {:>7} {:>8}  {}".format
     print(row("name", "train", "test", "classes", "where"))
     for entry in CATALOGUE:
         n_train, n_test = entry.shapes["x_train"][0], entry.shapes["x_test"][0]
-        print(row(entry.name, n_train, n_test, entry.n_classes, entry.find() or _advice(entry)))
-
-
-def _advice(entry: object) -> str:
-    if isinstance(entry, EmbeddedEntry):
-        return "not found: reinstall sgdni"
-    return f"not here: run `sgdni data download {entry.name}`"
+        where = entry.find() or f"not here: {entry.remedy}"
+        print(row(entry.name, n_train, n_test, entry.n_classes, where))

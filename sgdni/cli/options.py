@@ -21,53 +21,54 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     those that were.
     """
     net = parser.add_argument_group("network")
-    _add(net, "hidden", "widths of the hidden layers", type=int, nargs="+", metavar="N")
+    _add(net, "hidden", "widths of the hidden layers", nargs="+", metavar="N")
     _add(net, "cuts", "hidden layers after which an interface stands (default: after each; with "
-         "workers, as many as balance their measured costs)",
-         type=int, nargs="+", metavar="I")
+         "workers, as many as balance their measured costs)", type=int, nargs="+", metavar="I")
     _add(net, "activation", "relu, tanh or sigmoid")
-    _add_switch(net, "batch_norm", "normalise before each nonlinearity (default: yes; synthetic "
-                "gradients through relu need it)")
+    _add(net, "batch_norm", "normalise before each nonlinearity; synthetic gradients through relu "
+         "need it")
     _add(net, "dtype", "float32 or float64")
     learning = parser.add_argument_group("learning")
     _add(learning, "optimizer", "sgd or adam, for every module")
-    _add(learning, "lr", "learning rate of the modules", type=float)
-    _add(learning, "momentum", "of sgd", type=float)
-    _add(learning, "weight_decay", "L2 penalty", type=float)
-    _add(learning, "batch_size", "images in a minibatch", type=int, metavar="B")
-    _add(learning, "seed", "of weights, order of minibatches, stochastic updates", type=int)
+    _add(learning, "lr", "learning rate of the modules")
+    _add(learning, "momentum", "of sgd")
+    _add(learning, "weight_decay", "L2 penalty")
+    _add(learning, "batch_size", "images in a minibatch", metavar="B")
+    _add(learning, "seed", "of weights, order of minibatches, stochastic updates")
     sg = parser.add_argument_group("synthetic gradients")
-    _add(sg, "fit_every", "fit the SG models on every k-th step", type=int, metavar="K")
-    _add(sg, "sg_lr", "learning rate of Adam-fitted SG models", type=float)
-    _add(sg, "forgetting_factor", "of least squares", type=float)
-    _add(sg, "ridge", "ridge of least squares, relative", type=float)
-    _add(sg, "solve_every", "fits between two least-squares solutions", type=int, metavar="K")
+    _add(sg, "fit_every", "fit the SG models on every k-th step", metavar="K")
+    _add(sg, "sg_lr", "learning rate of Adam-fitted SG models")
+    _add(sg, "forgetting_factor", "of least squares")
+    _add(sg, "ridge", "ridge of least squares, relative")
+    _add(sg, "solve_every", "fits between two least-squares solutions", metavar="K")
     _add(sg, "sg", "an SG model of your own instead of the method's: a SyntheticGradient class "
          "in a module beside you", metavar="MODULE:CLASS")
     engine = parser.add_argument_group("engine")
     _add(engine, "engine", "sequential; or threads, processes or mpi: one for each module (the "
          "last is started as: mpiexec -n MODULES sgdni train --engine mpi ...)")
-    _add(engine, "queue_size", "most minibatches on the way between two modules", type=int,
-         metavar="N")
+    _add(engine, "queue_size", "most minibatches on the way between two modules", metavar="N")
     _add(engine, "latency", "simulated seconds of each message between modules, on one machine",
-         type=float, metavar="S")
-    _add_switch(engine, "deterministic", "apply targets at fixed steps, so that parallel runs "
-                "repeat (default: no)")
+         metavar="S")
+    _add(engine, "deterministic", "apply targets at fixed steps, so that parallel runs repeat")
 
 
-def _add_switch(group, name: str, text: str) -> None:
-    group.add_argument(flag(name), action=argparse.BooleanOptionalAction,
-                       default=argparse.SUPPRESS, help=text)
-
-
-def given(args: argparse.Namespace) -> dict:
-    """Return the settings that were given on the command line."""
-    return {k: v for k, v in vars(args).items() if k in _DEFAULT}
+def _add(group, name: str, text: str, **kind) -> None:
+    """Add one option, a switch or of the type of its default value."""
+    default = _DEFAULT[name]
+    if isinstance(default, bool):
+        kind["action"], shown = argparse.BooleanOptionalAction, ["yes" if default else "no"]
+    elif default is not None:
+        shown = default if isinstance(default, tuple) else [default]
+        kind["type"] = type(shown[0])
+    if default is not None:
+        text = f"{text} (default: {' '.join(map(str, shown))})"
+    group.add_argument(flag(name), default=argparse.SUPPRESS, help=text, **kind)
 
 
 def given_settings(args: argparse.Namespace) -> dict:
-    """Return the settings that were given, as Settings takes them."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in given(args).items()}
+    """Return the settings that were given on the command line, as Settings takes them."""
+    return {name: tuple(value) if isinstance(value, list) else value
+            for name, value in vars(args).items() if name in _DEFAULT}
 
 
 def settings(args: argparse.Namespace) -> Settings:
@@ -98,11 +99,3 @@ def check_writable(path: Path) -> None:
 def flag(name: str) -> str:
     """Return the option's spelling: ``batch_size`` is ``--batch-size``."""
     return "--" + name.replace("_", "-")
-
-
-def _add(group, name: str, text: str, **kind) -> None:
-    default = _DEFAULT[name]
-    if default is not None:
-        shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
-        text = f"{text} (default: {shown})"
-    group.add_argument(flag(name), default=argparse.SUPPRESS, help=text, **kind)

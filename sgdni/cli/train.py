@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> None:
     """Train as the parsed arguments ask for."""
     check_count("--epochs", args.epochs)
     resume = getattr(args, "resume", None)
-    checkpoint = getattr(args, "checkpoint", resume)
-    history = getattr(args, "history", None)
+    checkpoint, history = getattr(args, "checkpoint", resume), getattr(args, "history", None)
     if over_mpi(args) and world().rank:  # rank 0 alone writes
         checkpoint = history = None
     for path in (checkpoint, history):
@@ -73,13 +72,10 @@ def run(args: argparse.Namespace) -> None:
             f"{checkpoint}: exists; go on from it with --resume, or name another file"
         )
     job = _resumed_job(resume, args) if resume else _new_job(args)
-    if over_mpi(args) and job["settings"]["engine"] != "mpi":
-        raise ValueError(f"{resume}: made with engine {job['settings']['engine']}; go on with it "
-                         f"without mpiexec")
     data = load(job["data"])
     if not resume:
-        job["settings"] = options.cut(options.settings(args), job["method"],
-                                      data).to_dict()
+        settings = options.cut(options.settings(args), job["method"], data)
+        job["settings"] = settings.to_dict()
     trainer = build_trainer(job["method"], Settings.from_dict(job["settings"]), data)
     if resume:
         restore(resume, trainer)
@@ -114,15 +110,18 @@ def _new_job(args: argparse.Namespace) -> dict:
 
 def _resumed_job(path: Path, args: argparse.Namespace) -> dict:
     """Return the checkpoint's job, refusing options that would be read and ignored."""
-    clash = [name for name in (*DEFAULTS, *options.given(args)) if hasattr(args, name)]
+    clash = [name for name in (*DEFAULTS, *options.given_settings(args)) if hasattr(args, name)]
     if clash:
         raise ValueError(
             f"--resume keeps the checkpoint's own settings; leave out "
             f"{', '.join(options.flag(name) for name in clash)}"
         )
     job = read_settings(path)
-    if not isinstance(job, dict) or job.keys() != {*DEFAULTS, "settings"}:
+    if job.keys() != {*DEFAULTS, "settings"}:
         raise CheckpointError(f"{path}: not made by sgdni train; nothing was restored")
+    if over_mpi(args) and job["settings"]["engine"] != "mpi":
+        raise ValueError(f"{path}: made with engine {job['settings']['engine']}; go on with it "
+                         f"without mpiexec")
     return job
 
 
@@ -137,10 +136,8 @@ def _epoch(trainer: Trainer, epochs: int) -> EpochRecord:
 
 
 def _line(r: EpochRecord) -> str:
-    text = (
-        f"epoch {r.epoch:3d}  train loss {r.train_loss:.4f}  "
-        f"test accuracy {100 * r.test_accuracy:.2f}%  {r.train_seconds:.2f} s"
-    )
+    text = (f"epoch {r.epoch:3d}  train loss {r.train_loss:.4f}  "
+            f"test accuracy {100 * r.test_accuracy:.2f}%  {r.train_seconds:.2f} s")
     if r.sg_relative_error:
         text += "  SG error " + " ".join(f"{e:.2f}" for e in r.sg_relative_error)
     return text

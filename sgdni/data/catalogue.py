@@ -6,8 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sgdni.data.dataset import Dataset
-from sgdni.data.entries import EmbeddedEntry, Entry, IdxEntry, IdxFile
-from sgdni.data.idx import DataError
+from sgdni.data.entries import EmbeddedEntry, Entry, IdxEntry
+from sgdni.data.idx import DataError, IdxFile
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -26,14 +26,16 @@ MNIST_5K = EmbeddedEntry(
 
 MNIST = IdxEntry(
     name="mnist",
-    x_train=IdxFile("train-images-idx3-ubyte", (60_000, 28, 28),
-                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-    y_train=IdxFile("train-labels-idx1-ubyte", (60_000,),
-                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    x_test=IdxFile("t10k-images-idx3-ubyte", (10_000, 28, 28),
-                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-    y_test=IdxFile("t10k-labels-idx1-ubyte", (10_000,),
-                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    files=MappingProxyType({
+        "x_train": IdxFile("train-images-idx3-ubyte", (60_000, 28, 28),
+                           "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        "y_train": IdxFile("train-labels-idx1-ubyte", (60_000,),
+                           "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        "x_test": IdxFile("t10k-images-idx3-ubyte", (10_000, 28, 28),
+                          "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        "y_test": IdxFile("t10k-labels-idx1-ubyte", (10_000,),
+                          "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    }),
     n_classes=10,
     target_accuracy=0.97,
     mirrors=(
@@ -57,17 +59,12 @@ def lookup(name: str | Entry) -> Entry:
 
 
 def load(name: str | Entry) -> Dataset:
-    """Load a data set by name, every byte of it verified.
+    """Load a data set by name, every byte of it verified; images are uint8 (see `scale_pixels`).
 
     Parameters
     ----------
     name : str or Entry
         ``"mnist-5k"`` (comes with sgdni), ``"mnist"`` (downloaded), or an entry of your own.
-
-    Returns
-    -------
-    Dataset
-        With images as uint8; see `scale_pixels`.
 
     Raises
     ------

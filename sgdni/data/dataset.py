@@ -43,8 +43,7 @@ def scale_pixels(
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
         raise ValueError(f"dtype: expected a floating type, got {dtype}")
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise ValueError(f"x: expected uint8 or floating values, got {x.dtype}")
+    _check_pixels("x", x)
     if out is None:
         out = np.empty(x.shape, dtype)
     elif out.shape != x.shape or out.dtype != dtype:
@@ -97,10 +96,15 @@ class Dataset:
         check_range("n_classes", self.n_classes, 2, np.inf)
         if self.target_accuracy is not None:
             check_range("target_accuracy", self.target_accuracy, 0, 1, open_low=True)
-        _check_examples("x_train", self.x_train)
-        _check_examples("x_test", self.x_test)
-        check_labels("y_train", self.y_train, (len(self.x_train),), self.n_classes)
-        check_labels("y_test", self.y_test, (len(self.x_test),), self.n_classes)
+        for part in ("train", "test"):
+            x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            check_matrix(f"x_{part}", x)
+            _check_pixels(f"x_{part}", x)
+            if x.dtype.kind == "f":
+                check_finite(f"x_{part}", x)
+            check_labels(f"y_{part}", y, (len(x),), self.n_classes)
+            object.__setattr__(self, f"x_{part}", _read_only(x))
+            object.__setattr__(self, f"y_{part}", _read_only(y.astype(np.int64, copy=False)))
         if self.x_test.shape[1:] != self.x_train.shape[1:]:
             raise ValueError(
                 f"x_test: expected examples of shape {self.x_train.shape[1:]} as in x_train, "
@@ -111,11 +115,6 @@ class Dataset:
             raise ValueError(
                 f"x_test: expected type {self.x_train.dtype} as in x_train, got {self.x_test.dtype}"
             )
-        for field in ("x_train", "x_test"):
-            object.__setattr__(self, field, _read_only(getattr(self, field)))
-        for field in ("y_train", "y_test"):
-            labels = getattr(self, field).astype(np.int64, copy=False)
-            object.__setattr__(self, field, _read_only(labels))
 
     @property
     def n_features(self) -> int:
@@ -125,48 +124,32 @@ class Dataset:
     def validation_split(self, n: int, rng: np.random.Generator) -> Dataset:
         """Set training examples aside, to choose hyperparameters without touching the test set.
 
-        The training rows are shuffled first: they may be stored sorted by class, and their last n
-        would then all be of one class.
-
         Parameters
         ----------
         n : int
-            How many examples to set aside, 1 .. N - 1.
+            How many examples to set aside, 1 .. N - 1. Raises ValueError if out of range.
         rng : numpy.random.Generator
-            Shuffles the rows; the same seed gives the same split.
+            Shuffles the rows first: stored sorted by class, the last n would all be of one class.
 
         Returns
         -------
         Dataset
             Its training part has N - n of this one's training rows, and its *test part is the
             other n training rows*. The test rows of this data set are in neither.
-
-        Raises
-        ------
-        ValueError
-            If `n` is out of range.
         """
         size = len(self.x_train)
         if not 1 <= n < size:
             raise ValueError(f"n: expected 1 to {size - 1} of {size} training rows, got {n}")
         order = rng.permutation(size)
         kept, held_out = order[:-n], order[-n:]
-        return replace(
-            self,
-            name=f"{self.name}-validation",
-            x_train=self.x_train[kept],
-            y_train=self.y_train[kept],
-            x_test=self.x_train[held_out],
-            y_test=self.y_train[held_out],
-        )
+        return replace(self, name=f"{self.name}-validation",
+                       x_train=self.x_train[kept], y_train=self.y_train[kept],
+                       x_test=self.x_train[held_out], y_test=self.y_train[held_out])
 
 
-def _check_examples(field: str, x: np.ndarray) -> None:
-    check_matrix(field, x)
+def _check_pixels(name: str, x: np.ndarray) -> None:
     if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise ValueError(f"{field}: expected uint8 or floating values, got {x.dtype}")
-    if x.dtype.kind == "f":
-        check_finite(field, x)
+        raise ValueError(f"{name}: expected uint8 or floating values, got {x.dtype}")
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

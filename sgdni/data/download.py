@@ -7,11 +7,10 @@ either the one that was there before or a good one.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
@@ -20,8 +19,8 @@ from tqdm import tqdm
 
 from sgdni._util.files import temporary_beside
 from sgdni.data.catalogue import lookup
-from sgdni.data.entries import Entry, IdxEntry, IdxFile
-from sgdni.data.idx import DataError, idx_size, parse_idx, unpack
+from sgdni.data.entries import Entry, IdxEntry
+from sgdni.data.idx import DataError, IdxFile
 
 _CHUNK = 1 << 16  # bytes
 _MIN_RATE = 1024  # bytes per second; a mirror that is slower than this has stalled
@@ -67,7 +66,7 @@ def download(
         raise DataError(f"data set {entry.name!r} comes with sgdni: there is nothing to download")
     mirrors = entry.mirrors if mirrors is None else mirrors
     target = entry.folders[0] if folder is None else Path(folder).expanduser() / entry.name
-    for file in entry.files:
+    for file in entry.files.values():
         if not _is_good(file, target):
             _fetch(file, target, mirrors, timeout, progress)
     return target
@@ -75,68 +74,41 @@ def download(
 
 def _is_good(file: IdxFile, folder: Path) -> bool:
     path = file.find(folder)
-    if path is None:
-        return False
     try:
-        _verify(path, file)
+        return path is not None and file.read(path) is not None
     except DataError:
         return False
-    return True
-
-
-def _verify(path: Path, file: IdxFile) -> None:
-    """Raise DataError, which does not name the path, if this is not the expected file."""
-    parse_idx(unpack(path, idx_size(file.shape)), file.shape, file.sha256)
 
 
 def _fetch(
     file: IdxFile, folder: Path, mirrors: Sequence[str], timeout: float, progress: bool
 ) -> None:
     """Put a verified copy of one file into the folder, from the first mirror that has one."""
-    failures = []
-    for mirror in mirrors:
-        url = f"{mirror.rstrip('/')}/{file.name}.gz"
-        with _part_of(folder / f"{file.name}.gz") as path:
-            try:
-                with path.open("wb") as output:
-                    _stream(url, output, idx_size(file.shape) + _SLACK, timeout, progress)
-                _verify(path, file)
-            # OSError covers refused, reset and timed-out connections, HTTP errors and a full disk;
-            # ValueError covers DataError and malformed addresses.
-            except (OSError, HTTPException, ValueError) as error:
-                failures.append(f"\n  {url}: {error or type(error).__name__}")
-                continue
-            _replace(path, folder / f"{file.name}.gz")
-            return
-    raise DataError(
-        f"could not download {file.name}.gz. What each mirror answered:{''.join(failures)}\n"
-        f"Check the network connection and try again, or put the file into {folder} yourself."
-    )
-
-
-@contextlib.contextmanager
-def _part_of(destination: Path) -> Iterator[Path]:
-    """Like temporary_beside, making the folder if need be, with an error for the user."""
-    with contextlib.ExitStack() as stack:
-        try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            path = stack.enter_context(temporary_beside(destination))
-        except OSError as error:
-            raise _unwritable(destination.parent, error) from None
-        yield path
-
-
-def _replace(path: Path, destination: Path) -> None:
+    destination, failures = folder / f"{file.name}.gz", []
     try:
-        os.replace(path, destination)
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(destination) as path:
+            for mirror in mirrors:
+                url = f"{mirror.rstrip('/')}/{destination.name}"
+                try:
+                    with path.open("wb") as output:
+                        _stream(url, output, file.size + _SLACK, timeout, progress)
+                    file.read(path)
+                # OSError covers refused, reset and timed-out connections, HTTP errors and a full
+                # disk; ValueError covers DataError and malformed addresses.
+                except (OSError, HTTPException, ValueError) as error:
+                    failures.append(f"\n  {url}: {error or type(error).__name__}")
+                else:
+                    os.replace(path, destination)
+                    return
     except OSError as error:
-        raise _unwritable(destination, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"cannot write to {path}: {error.strerror or error}. Choose another folder with --folder "
-        "(in Python: folder=) or set SGDNI_DATA."
+        raise DataError(
+            f"cannot write to {folder}: {error.strerror or error}. Choose another folder with "
+            "--folder (in Python: folder=) or set SGDNI_DATA."
+        ) from None
+    raise DataError(
+        f"could not download {destination.name}. What each mirror answered:{''.join(failures)}\n"
+        f"Check the network connection and try again, or put the file into {folder} yourself."
     )
 
 
@@ -145,12 +117,9 @@ def _stream(url: str, output: BinaryIO, at_most: int, timeout: float, progress: 
     with urllib.request.urlopen(url, timeout=timeout) as response:
         length = response.headers.get("Content-Length")
         expected = None if length is None else int(length)
-        name = url.rsplit("/", 1)[-1]
-        with tqdm(
-            desc=name, total=expected, unit="B", unit_scale=True, disable=None if progress else True
-        ) as bar:
-            received = 0
-            window_start, window_bytes = time.monotonic(), 0
+        received, window_start, window_bytes = 0, time.monotonic(), 0
+        with tqdm(desc=url.rsplit("/", 1)[-1], total=expected, unit="B", unit_scale=True,
+                  disable=None if progress else True) as bar:
             # read1 returns what has come; read would wait, however long, for a full chunk.
             while chunk := response.read1(_CHUNK):
                 output.write(chunk)

@@ -1,12 +1,8 @@
 """What a known data set is: where its files lie, and how they are read and verified.
 
-There are two kinds of entry. An `EmbeddedEntry` is a small npz file that comes with the library; an
-`IdxEntry` is four IDX files that are downloaded once. Both can be found and loaded:
-
-- ``entry.find()`` returns the path where the data set lies, or None;
-- ``entry.load()`` returns it as a `Dataset`, every byte verified, or says what is wrong.
-
-An entry of your own works wherever the name of a known data set does.
+There are two kinds of `Entry`: an `EmbeddedEntry` is a small npz file that comes with the library,
+an `IdxEntry` is four IDX files that are downloaded once. An entry of your own works wherever the
+name of a known data set does.
 """
 
 from __future__ import annotations
@@ -23,27 +19,63 @@ import numpy as np
 import platformdirs
 
 from sgdni.data.dataset import Dataset
-from sgdni.data.idx import DataError, read_idx
+from sgdni.data.idx import DataError, IdxFile
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-@dataclass(frozen=True)
-class EmbeddedEntry:
-    """A data set in one npz file of four uint8 arrays named as in `ARRAYS`.
+class Entry:
+    """Base class; each kind says what is below, and how the files in a folder are read.
 
     Attributes
     ----------
     name, n_classes, target_accuracy
         As in `Dataset`.
+    folders : tuple of Path
+        Where the files are looked for, in this order.
+    shapes : mapping of array name to shape
+        As stored.
+    remedy : str
+        What to do when the files are missing or damaged, as an order within a sentence.
+    """
+
+    def find(self) -> Path | None:
+        """Return the first folder that holds all the files, or None."""
+        return next((folder for folder in self.folders if not self._missing(folder)), None)
+
+    def load(self) -> Dataset:
+        """Read the data set and verify every byte; DataError if it is missing or damaged."""
+        folder = self.find()
+        if folder is None:
+            searched = "".join(f"\n  {folder} (lacks {', '.join(self._missing(folder))})"
+                               for folder in self.folders)
+            raise DataError(f"data set {self.name!r} was not found. Searched:{searched}\n"
+                            f"To have it here, {self.remedy}.")
+        return Dataset(self.name, **self._read(folder), n_classes=self.n_classes,
+                       target_accuracy=self.target_accuracy)
+
+    def _missing(self, folder: Path) -> list[str]:
+        """Return the names of the files that a folder lacks."""
+        raise NotImplementedError
+
+    def _read(self, folder: Path) -> dict[str, np.ndarray]:
+        """Return the four arrays, verified. Raises DataError."""
+        raise NotImplementedError
+
+    def _damaged(self, path: Path, complaint: object) -> DataError:
+        return DataError(f"{path}: {complaint}. To replace it, {self.remedy}.")
+
+
+@dataclass(frozen=True)
+class EmbeddedEntry(Entry):
+    """A data set in one npz file of four uint8 arrays: images (N, n_0), labels (N,).
+
+    Attributes
+    ----------
     file : str
         Name of the npz file.
-    shapes : mapping of array name to shape
-        Images (N, n_0), labels (N,).
     sha256 : str
         What `hash_arrays` must give.
-    folders : tuple of Path
-        Where the file is looked for, in this order.
     """
 
     name: str
@@ -54,21 +86,13 @@ class EmbeddedEntry:
     target_accuracy: float | None
     folders: tuple[Path, ...]
 
-    def find(self) -> Path | None:
-        """Return the path of the npz file, or None where there is none."""
-        candidates = (folder / self.file for folder in self.folders)
-        return next((path for path in candidates if path.is_file()), None)
+    remedy = "reinstall sgdni"
 
-    def load(self) -> Dataset:
-        """Read and verify the data set; DataError if it is missing or damaged."""
-        path = self.find()
-        if path is None:
-            searched = "".join(f"\n  {folder / self.file}" for folder in self.folders)
-            raise DataError(
-                f"data set {self.name!r}, which comes with sgdni, was not found. Searched:"
-                f"{searched}\nReinstall sgdni."
-            )
-        remedy = "Reinstall sgdni or restore the file."
+    def _missing(self, folder: Path) -> list[str]:
+        return [] if (folder / self.file).is_file() else [self.file]
+
+    def _read(self, folder: Path) -> dict[str, np.ndarray]:
+        path = folder / self.file
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in ARRAYS}
@@ -77,116 +101,69 @@ class EmbeddedEntry:
             OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError,
             zipfile.BadZipFile, zlib.error,
         ) as error:  # fmt: skip
-            raise DataError(
-                f"{path}: expected an npz file with {', '.join(ARRAYS)}, "
-                f"found one that cannot be read ({error}). {remedy}"
-            ) from error
+            raise self._damaged(path, f"expected an npz file with {', '.join(ARRAYS)}, found one "
+                                      f"that cannot be read ({error})") from error
         for name, array in arrays.items():
-            expected = f"{name} of shape {self.shapes[name]} and type uint8"
             if array.shape != self.shapes[name] or array.dtype != np.uint8:
-                raise DataError(
-                    f"{path}: expected {expected}, found {array.shape} and {array.dtype}. {remedy}"
-                )
+                raise self._damaged(path, f"expected {name} of shape {self.shapes[name]} and type "
+                                          f"uint8, found {array.shape} and {array.dtype}")
         found = hash_arrays(arrays)
         if found != self.sha256:
-            raise DataError(f"{path}: expected SHA-256 {self.sha256}, found {found}. {remedy}")
-        return Dataset(
-            self.name, **arrays, n_classes=self.n_classes, target_accuracy=self.target_accuracy
-        )
+            raise self._damaged(path, f"expected SHA-256 {self.sha256}, found {found}")
+        return arrays
 
 
 @dataclass(frozen=True)
-class IdxFile:
-    """One IDX file: its name without ``.gz``, its shape, the SHA-256 of its unpacked bytes."""
-
-    name: str
-    shape: tuple[int, ...]
-    sha256: str
-
-    def find(self, folder: Path) -> Path | None:
-        """Return the path of the file in a folder, compressed or else plain, or None."""
-        # Downloads are compressed: found first, a fresh one supersedes a damaged plain file.
-        candidates = (folder / f"{self.name}.gz", folder / self.name)
-        return next((path for path in candidates if path.is_file()), None)
-
-
-@dataclass(frozen=True)
-class IdxEntry:
+class IdxEntry(Entry):
     """A data set in four IDX files of bytes, downloaded from a mirror.
 
     Attributes
     ----------
-    name, n_classes, target_accuracy
-        As in `Dataset`.
-    x_train, y_train, x_test, y_test : IdxFile
-        The files; images have shape (N, height, width) and are read as rows of pixels.
+    files : mapping of array name to IdxFile
+        Images have shape (N, height, width) and are read as rows of pixels.
     mirrors : tuple of str
         Addresses of folders that hold all the files, each compressed, with ``.gz`` to its name.
     """
 
     name: str
-    x_train: IdxFile
-    y_train: IdxFile
-    x_test: IdxFile
-    y_test: IdxFile
+    files: Mapping[str, IdxFile]
     n_classes: int
     target_accuracy: float | None
     mirrors: tuple[str, ...]
 
     @property
-    def files(self) -> tuple[IdxFile, ...]:
-        """The four files, in the order of `ARRAYS`."""
-        return tuple(getattr(self, array) for array in ARRAYS)
-
-    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each file, by the name of its array."""
-        return {array: file.shape for array, file in zip(ARRAYS, self.files, strict=True)}
+        return {array: file.shape for array, file in self.files.items()}
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Where the files are looked for, in this order; downloads go to the first.
+        """``$SGDNI_DATA/<name>`` if that variable is set, then ``<name>`` in the user's cache.
 
-        ``$SGDNI_DATA/<name>`` if that variable is set, then ``<name>`` in the user's cache folder.
+        Downloads go to the first.
         """
         roots = [Path(platformdirs.user_cache_dir("sgdni", appauthor=False))]
         if os.environ.get("SGDNI_DATA"):
             roots.insert(0, Path(os.environ["SGDNI_DATA"]).expanduser())
         return tuple(root / self.name for root in roots)
 
-    def find(self) -> Path | None:
-        """Return the first folder that holds all four files, or None."""
-        return next((folder for folder in self.folders if not self._missing(folder)), None)
-
-    def load(self) -> Dataset:
-        """Read and verify the data set; DataError if it is missing or damaged."""
-        command = f"sgdni data download {self.name}"
-        folder = self.find()
-        if folder is None:
-            searched = "".join(
-                f"\n  {folder} (lacks {', '.join(self._missing(folder))})"
-                for folder in self.folders
-            )
-            raise DataError(
-                f"data set {self.name!r} was not found. Searched:{searched}\n"
-                f"Run `{command}`, or set SGDNI_DATA to a folder in which "
-                f"{self.name}/ holds the files."
-            )
-        arrays = {}
-        for array, file in zip(ARRAYS, self.files, strict=True):
-            values = read_idx(
-                file.find(folder), file.shape, file.sha256, remedy=f"Run `{command}` to replace it."
-            )
-            arrays[array] = values if values.ndim == 1 else values.reshape(len(values), -1)
-        return Dataset(
-            self.name, **arrays, n_classes=self.n_classes, target_accuracy=self.target_accuracy
-        )
+    @property
+    def remedy(self) -> str:
+        return (f"run `sgdni data download {self.name}` or set SGDNI_DATA to the folder that holds "
+                f"{self.name}/")
 
     def _missing(self, folder: Path) -> list[str]:
-        return [file.name for file in self.files if file.find(folder) is None]
+        return [file.name for file in self.files.values() if file.find(folder) is None]
 
-
-Entry = EmbeddedEntry | IdxEntry
+    def _read(self, folder: Path) -> dict[str, np.ndarray]:
+        arrays = {}
+        for array, file in self.files.items():
+            path = file.find(folder)
+            try:
+                values = file.read(path)
+            except DataError as error:
+                raise self._damaged(path, error) from None
+            arrays[array] = values if values.ndim == 1 else values.reshape(len(values), -1)
+        return arrays
 
 
 def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:

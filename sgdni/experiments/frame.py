@@ -68,8 +68,8 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
     ValueError
         For a results.json of something else.
     """
-    results = {"experiment": experiment.name, "machine": describe(), "settings": settings,
-               "rows": _earlier(experiment, settings, folder)}
+    results = {"experiment": experiment.name, "machine": describe(), "settings": settings}
+    results["rows"] = _earlier(results, folder)
     done = {row["seed"] for row in results["rows"]}
     for seed in range(seeds):
         def progress(share: float, seed: int = seed) -> None:
@@ -87,14 +87,13 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
     return results
 
 
-def _earlier(experiment: Experiment, settings: Settings, folder: Path) -> list[dict]:
+def _earlier(mine: dict, folder: Path) -> list[dict]:
+    """Return the rows of a results.json that begins like mine, if there is one."""
     path = folder / "results.json"
     if not path.exists():
         return []
     found = json.loads(path.read_text(encoding="utf-8"))
-    same = json.loads(json.dumps({"experiment": experiment.name, "machine": describe(),
-                                  "settings": settings}))
-    for name, value in same.items():
+    for name, value in json.loads(json.dumps(mine)).items():
         if not isinstance(found, dict) or found.get(name) != value:
             raise ValueError(f"{path}: holds results of another {name}; choose another folder")
     return found["rows"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from sgdni._util.blas import blas_libraries
 from sgdni._util.version import __version__
+from sgdni.runs.cuts import cores
 
 
 def describe() -> dict:
@@ -22,8 +22,7 @@ def describe() -> dict:
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": blas,

@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from sgdni._util.products import Product, operations
 from sgdni.networks import Network
 
-__all__ = ["Product", "ProductsAlone", "of_step", "operations"]
+__all__ = ["Product", "of_step", "operations"]
 
 
 def of_step(network: Network, batch_size: int, *, decoupled: bool = False,
@@ -44,29 +42,3 @@ def of_step(network: Network, batch_size: int, *, decoupled: bool = False,
             add(f"M_{i}", products["predict"])
             add(f"M_{i}", products["fit"], seldom)
     return found
-
-
-class ProductsAlone:
-    """The same products on arrays of the same shapes and layouts, and nothing else: the limit."""
-
-    def __init__(self, products: Sequence[Product], rng: np.random.Generator,
-                 dtype: np.dtype = np.float32) -> None:
-        if any(p.solve or p.per_step != 1 for p in products):
-            raise ValueError("ProductsAlone: expected plain products, one each a step")
-
-        def draw(rows: int, columns: int, transposed: bool) -> np.ndarray:
-            shape = (columns, rows) if transposed else (rows, columns)
-            array = rng.standard_normal(shape).astype(dtype)
-            return array.T if transposed else array
-
-        self._triples = [
-            (draw(p.rows, p.inner, p.transposed == "left"),
-             draw(p.inner, p.columns, p.transposed == "right"),
-             np.empty((p.rows, p.columns), dtype))
-            for p in products
-        ]
-
-    def step(self) -> None:
-        """Compute every product once."""
-        for left, right, out in self._triples:
-            np.matmul(left, right, out=out)

@@ -12,7 +12,7 @@ import numpy as np
 
 from sgdni.gradcheck.report import Failure, Kink, Report
 
-STEP, TOLERANCE, MAX_ENTRIES = 1e-6, 1e-6, 200
+STEP = 1e-6
 
 
 def require_float64(arrays: dict[str, np.ndarray]) -> None:
@@ -28,7 +28,7 @@ def require_float64(arrays: dict[str, np.ndarray]) -> None:
 
 def compare(report: Report, function: Callable[[], np.ndarray], v: np.ndarray,
             variables: dict[str, np.ndarray], gradients: dict[str, np.ndarray],
-            rng: np.random.Generator, *, step: float, max_entries: int) -> None:
+            rng: np.random.Generator) -> None:
     """Compare gradients with finite differences, writing what is found into `report`.
 
     Parameters
@@ -39,25 +39,25 @@ def compare(report: Report, function: Callable[[], np.ndarray], v: np.ndarray,
     v : ndarray, the shape of f
     variables, gradients : dict of str to ndarray
         Where to differentiate, and the derivatives of sum(v * f) that the code claims.
-    max_entries : int
-        Of a larger variable, that many entries drawn by `rng` are checked.
+    rng : numpy.random.Generator
+        Draws the entries to check of a variable with too many of them.
     """
     base = function().copy()
     # Relative errors are taken of no less than this: a derivative of 0 is measured as roundoff
     # and passes, and a wrong one is still caught when off by more than ten times that roundoff.
-    floor = 10 * _roundoff(function, base, v, variables, rng) / step / report.tolerance
+    floor = 10 * _roundoff(function, base, v, variables, rng) / STEP / report.tolerance
     for name, gradient in gradients.items():
         array = variables[name]
         places = np.arange(array.size)
-        if array.size > max_entries:
-            places = np.sort(rng.choice(array.size, max_entries, replace=False))
+        if array.size > report.max_entries:
+            places = np.sort(rng.choice(array.size, report.max_entries, replace=False))
         indices = [tuple(map(int, np.unravel_index(place, array.shape))) for place in places]
-        measured = [_differences(function, base, v, array, index, step) for index in indices]
+        measured = [_differences(function, base, v, array, index) for index in indices]
         left, central, right = np.array(measured, float).reshape(-1, 3).T
         analytic = np.array([gradient[index] for index in indices], float)
         error = np.abs(analytic - central) / np.maximum(np.abs(analytic) + np.abs(central), floor)
         kinks = _at_kinks(analytic, left, central, right, error <= report.tolerance,
-                          room=10 * step * np.linalg.norm(v))
+                          room=10 * STEP * np.linalg.norm(v))
         report.checked[name] = len(indices)
         report.errors[name] = float(np.max(error[~kinks], initial=0))
         for i, index in enumerate(indices):
@@ -88,16 +88,16 @@ def _roundoff(function, base, v, variables, rng) -> float:
     return min(measured, 1000 * least)
 
 
-def _differences(function, base, v, array, index, step) -> tuple[float, float, float]:
+def _differences(function, base, v, array, index) -> tuple[float, float, float]:
     """Return the left, central and right difference quotient of sum(v * f) in one entry."""
     here = array[index]
-    array[index] = high = here + step
+    array[index] = high = here + STEP
     above = function().copy()
-    array[index] = low = here - step
+    array[index] = low = here - STEP
     below = function()
     array[index] = here
     # The outputs are subtracted before they are summed, which leaves less roundoff; and divided
-    # by the step really taken, since here + step is rounded.
+    # by the step really taken, since here + STEP is rounded.
     return (
         np.sum(v * (base - below)) / (here - low),
         np.sum(v * (above - below)) / (high - low),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni.gradcheck.differences import MAX_ENTRIES, STEP, TOLERANCE, compare, require_float64
-from sgdni.gradcheck.report import Report
+from sgdni.gradcheck.differences import compare, require_float64
+from sgdni.gradcheck.report import MAX_ENTRIES, TOLERANCE, Report
 from sgdni.losses import Loss
 
 
 def check_loss(loss: Loss, h: np.ndarray, y: np.ndarray, rng: np.random.Generator, *,
-               max_entries: int = MAX_ENTRIES, step: float = STEP,
-               tolerance: float = TOLERANCE) -> Report:
+               max_entries: int = MAX_ENTRIES, tolerance: float = TOLERANCE) -> Report:
     """Check that delta is the gradient of each example's own loss, undivided by B.
 
     The losses are summed with random weights v, one each, so the gradient must be v delta. Further
@@ -25,8 +24,8 @@ def check_loss(loss: Loss, h: np.ndarray, y: np.ndarray, rng: np.random.Generato
         Labels or targets, as the loss wants them.
     rng : numpy.random.Generator
         Draws v, and the entries to check when there are more than `max_entries`.
-    step, tolerance : float
-        Of the differences, and the largest relative error that passes.
+    max_entries, tolerance
+        As for `check_layer`.
 
     Returns
     -------
@@ -41,28 +40,22 @@ def check_loss(loss: Loss, h: np.ndarray, y: np.ndarray, rng: np.random.Generato
     require_float64({"h": h})
     if len(h) < 2:
         raise ValueError(f"check_loss: expected at least 2 examples, got {len(h)}")
-    report = Report(type(loss).__name__, tolerance)
-    h, y, h_before, y_before = h.copy(), y.copy(), h.copy(), y.copy()
-    losses, delta = (a.copy() for a in loss(h, y))
-    if not np.array_equal(h, h_before):
-        report.violations.append("the loss altered h")
-    if not np.array_equal(y, y_before):
-        report.violations.append("the loss altered y")
+    report = Report(type(loss).__name__, tolerance, max_entries)
+    h, y = h.copy(), y.copy()
+    with report.unaltered("the loss", {"h": h, "y": y}):
+        losses, delta = (a.copy() for a in loss(h, y))
     for name, array, shape in ("losses", losses, h.shape[:-1]), ("delta", delta, h.shape):
-        if array.shape != shape or not np.isfinite(array).all():
-            report.violations.append(
-                f"{name}: expected finite values of shape {shape}, got shape {array.shape}"
-            )
+        report.expect(array.shape == shape and np.isfinite(array).all(),
+                      f"{name}: expected finite values of shape {shape}, got shape {array.shape}")
     if report.violations:
         return report
     again, half = loss(h, y), loss(h[: len(h) // 2], y[: len(h) // 2])
     for name, first, second, part in zip(("losses", "delta"), (losses, delta), again, half,
                                          strict=True):
-        if not np.allclose(first, second, rtol=1e-10, atol=0):
-            report.violations.append(f"{name}: not deterministic, two values for the same h")
-        if not np.allclose(first[: len(part)], part, rtol=1e-10, atol=1e-14):
-            report.violations.append(f"{name}: depend on the rest of the batch (divided by B?)")
+        report.expect(np.allclose(first, second, rtol=1e-10, atol=0),
+                      f"{name}: not deterministic, two values for the same h")
+        report.expect(np.allclose(first[: len(part)], part, rtol=1e-10, atol=1e-14),
+                      f"{name}: depend on the rest of the batch (divided by B?)")
     v = rng.standard_normal(losses.shape)
-    compare(report, lambda: loss(h, y)[0], v, {"h": h}, {"h": v[..., None] * delta}, rng,
-            step=step, max_entries=max_entries)
+    compare(report, lambda: loss(h, y)[0], v, {"h": h}, {"h": v[..., None] * delta}, rng)
     return report

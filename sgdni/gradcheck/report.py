@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+
+TOLERANCE, MAX_ENTRIES = 1e-6, 200
 MOST_KINKS = 0.1  # of the entries checked; a check of little else than kinks is none
 
 
@@ -51,6 +56,8 @@ class Report:
         What was checked.
     tolerance : float
         The largest relative error that passes.
+    max_entries : int
+        The most entries checked of any one variable.
     checked, errors : dict of str to int, to float
         For each variable, the entries compared (kinks included) and the largest relative error
         (kinks excluded; NaN when an entry is not a number).
@@ -63,12 +70,28 @@ class Report:
     """
 
     subject: str
-    tolerance: float
+    tolerance: float = TOLERANCE
+    max_entries: int = MAX_ENTRIES
     checked: dict[str, int] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     kinks: list[Kink] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+
+    def expect(self, kept: bool, violation: str) -> None:
+        """Note a violation, once, unless the promise was kept."""
+        if not kept and violation not in self.violations:
+            self.violations.append(violation)
+
+    @contextmanager
+    def unaltered(self, who: str, arrays: dict[str, np.ndarray]) -> Iterator[None]:
+        """Note what the block has altered of these arrays, and put it back."""
+        before = {name: array.copy() for name, array in arrays.items()}
+        yield
+        for name, array in arrays.items():
+            if not np.array_equal(array, before[name], equal_nan=array.dtype.kind == "f"):
+                self.expect(False, f"{who} altered {name}")
+                array[...] = before[name]
 
     @property
     def too_many_kinks(self) -> bool:
@@ -95,7 +118,13 @@ class Report:
                 f"    {name:{width}}  {self.errors[name]:.1e}  in {count} entries"
                 + (f", {wrong} of them WRONG (above {self.tolerance:.0e})" if wrong else "")
             )
-        lines += self._worst_failures()
+        for name in self.checked:
+            # the worst few, by how far apart the values are; NaN, which is below nothing, first
+            found = sorted((f for f in self.failures if f.variable == name),
+                           key=lambda f: (f.error <= 2, -abs(f.analytic - f.numeric)))
+            if found:
+                lines.append(f"  {name} is wrong, for example:")
+                lines += [f"    {failure}" for failure in found[:3]]
         if self.kinks:
             lines.append(
                 f"  at kinks, where there is no derivative to compare: {len(self.kinks)} entries"
@@ -103,15 +132,3 @@ class Report:
             )
             lines += [f"    {kink}" for kink in self.kinks[:3]]
         return "\n".join(lines)
-
-    def _worst_failures(self, at_most: int = 3) -> list[str]:
-        """Return lines on the worst few of each variable, by how far apart the values are."""
-        lines = []
-        for name in self.checked:
-            found = [f for f in self.failures if f.variable == name]
-            # NaN, which is below nothing, comes first
-            found.sort(key=lambda f: (f.error <= 2, -abs(f.analytic - f.numeric)))
-            if found:
-                lines.append(f"  {name} is wrong, for example:")
-                lines += [f"    {failure}" for failure in found[:at_most]]
-        return lines

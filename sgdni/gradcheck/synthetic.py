@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
-from sgdni.gradcheck.differences import MAX_ENTRIES, STEP, TOLERANCE, compare, require_float64
-from sgdni.gradcheck.report import Report
+from sgdni.gradcheck.differences import compare, require_float64
+from sgdni.gradcheck.report import MAX_ENTRIES, TOLERANCE, Report
 from sgdni.synthetic import SyntheticGradient
 
 FITS = 30  # of one minibatch, after which its error has to be smaller
@@ -15,8 +17,7 @@ FITS = 30  # of one minibatch, after which its error has to be smaller
 
 def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
                     target: np.ndarray, rng: np.random.Generator, *,
-                    max_entries: int = MAX_ENTRIES, step: float = STEP,
-                    tolerance: float = TOLERANCE) -> Report:
+                    max_entries: int = MAX_ENTRIES, tolerance: float = TOLERANCE) -> Report:
     """Check the promises of an SG model on one minibatch.
 
     Predictions have the shape and dtype of h, repeat, and depend on their own example only;
@@ -33,8 +34,8 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
     c : ndarray (B, n_context) of float64, or None
     rng : numpy.random.Generator
         Draws those values, and the entries to check when there are more than `max_entries`.
-    step, tolerance : float
-        Of the differences, and the largest relative error that passes.
+    max_entries, tolerance
+        As for `check_layer`.
 
     Returns
     -------
@@ -48,93 +49,96 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
     """
     arguments = {"h": h, "target": target} | ({} if c is None else {"c": c})
     require_float64(arguments)
-    report = Report(type(sg).__name__, tolerance)
-    kept = {name: array.copy() for name, array in sg.state().items()}
-
-    def unaltered(who: str, call: Callable) -> object:
-        before = {name: array.copy() for name, array in arguments.items()}
-        result = call()
-        for name, array in arguments.items():
-            if not np.array_equal(array, before[name]):
-                report.violations.append(f"{who} altered {name}")
-                array[...] = before[name]
-        return result
-
-    def restore() -> None:
-        for name, array in sg.state().items():
-            array[...] = kept[name]
-
-    try:
-        found = unaltered("gradients", lambda: sg.gradients(h, c, target)) or {}
-        require_float64({name: p for name, (p, _) in found.items()})
-        for parameter, _ in found.values():
-            parameter[...] = rng.standard_normal(parameter.shape)
-        _check_predictions(report, sg, h, c, unaltered)
-        if found and not report.violations:
-            _compare_gradients(report, sg, h, c, target, unaltered, rng, step, max_entries)
-        restore()
+    report = Report(type(sg).__name__, tolerance, max_entries)
+    checks = _Checks(report, sg, h, c, target, arguments)
+    with _restored(sg):
+        parameters = {name: p for name, (p, _) in checks.gradients().items()}
+        require_float64(parameters)
+        with _restored(sg):
+            for p in parameters.values():
+                p[...] = rng.standard_normal(p.shape)
+            checks.check_predictions()
+            if parameters and not report.violations:
+                checks.compare_gradients(rng)
         if not report.violations:
-            _check_fit(report, sg, h, c, target, unaltered)
-    finally:
-        restore()
+            checks.check_fit()
     return report
 
 
-def _check_predictions(report: Report, sg: SyntheticGradient, h: np.ndarray,
-                       c: np.ndarray | None, unaltered: Callable) -> None:
-    first = unaltered("predict", lambda: sg.predict(h, c))
-    if not isinstance(first, np.ndarray) or (first.shape, first.dtype) != (h.shape, h.dtype):
-        got = f"{first.shape} {first.dtype}" if isinstance(first, np.ndarray) else type(first)
-        report.violations.append(f"predict: expected {h.shape} float64, got {got}")
-        return
-    first, some = first.copy(), slice(0, (len(h) + 1) // 2)
-    if not np.allclose(first, sg.predict(h, c), rtol=1e-12, atol=1e-12):
-        report.violations.append("predict is not deterministic: two answers to one question")
-    part = sg.predict(h[some], None if c is None else c[some])
-    if not np.allclose(first[some], part, rtol=1e-10, atol=1e-12):
-        report.violations.append("predictions depend on the other examples of the batch")
+@contextmanager
+def _restored(sg: SyntheticGradient) -> Iterator[None]:
+    kept = {name: array.copy() for name, array in sg.state().items()}
+    try:
+        yield
+    finally:
+        for name, array in sg.state().items():
+            array[...] = kept[name]
 
 
-def _compare_gradients(report: Report, sg: SyntheticGradient, h: np.ndarray,
-                       c: np.ndarray | None, target: np.ndarray, unaltered: Callable,
-                       rng: np.random.Generator, step: float, max_entries: int) -> None:
-    def gradients() -> dict:
-        found = unaltered("gradients", lambda: sg.gradients(h, c, target))
+@dataclass
+class _Checks:
+    report: Report
+    sg: SyntheticGradient
+    h: np.ndarray
+    c: np.ndarray | None
+    target: np.ndarray
+    arguments: dict[str, np.ndarray]  # h, c and target by name
+
+    def gradients(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return parameters and copies of their gradients; nothing for a model without."""
+        with self.report.unaltered("gradients", self.arguments):
+            found = self.sg.gradients(self.h, self.c, self.target) or {}
         return {name: (p, np.array(g)) for name, (p, g) in found.items()}
 
-    first, second = gradients(), gradients()
-    for name, (parameter, gradient) in first.items():
-        if gradient.shape != parameter.shape:
-            report.violations.append(
-                f"{name}: expected a gradient of shape {parameter.shape}, got {gradient.shape}")
-        elif not np.allclose(gradient, second[name][1], rtol=1e-10):
-            report.violations.append(f"{name}: gradients twice give two gradients: write it anew")
-    if report.violations:
-        return
-
-    def half_squares() -> np.ndarray:
-        errors = (sg.predict(h, c) - target).reshape(len(h), -1)
+    def errors(self) -> np.ndarray:
+        """Return half the squared error of each example's prediction, (B,)."""
+        errors = (self.sg.predict(self.h, self.c) - self.target).reshape(len(self.h), -1)
         return np.sum(errors**2, axis=1) / 2
 
-    compare(report, half_squares, np.ones(len(h)), {name: p for name, (p, _) in first.items()},
-            {name: g for name, (_, g) in first.items()}, rng, step=step, max_entries=max_entries)
+    def check_predictions(self) -> None:
+        expect, h, c = self.report.expect, self.h, self.c
+        with self.report.unaltered("predict", self.arguments):
+            first = self.sg.predict(h, c)
+        if not isinstance(first, np.ndarray) or (first.shape, first.dtype) != (h.shape, h.dtype):
+            got = f"{first.shape} {first.dtype}" if isinstance(first, np.ndarray) else type(first)
+            expect(False, f"predict: expected {h.shape} float64, got {got}")
+            return
+        first, some = first.copy(), slice(0, (len(h) + 1) // 2)
+        expect(np.allclose(first, self.sg.predict(h, c), rtol=1e-12, atol=1e-12),
+               "predict is not deterministic: two answers to one question")
+        part = self.sg.predict(h[some], None if c is None else c[some])
+        expect(np.allclose(first[some], part, rtol=1e-10, atol=1e-12),
+               "predictions depend on the other examples of the batch")
 
+    def compare_gradients(self, rng: np.random.Generator) -> None:
+        first, second = self.gradients(), self.gradients()
+        for name, (p, gradient) in first.items():
+            if gradient.shape != p.shape:
+                self.report.expect(False, f"{name}: expected a gradient of shape {p.shape}, got "
+                                          f"{gradient.shape}")
+            else:
+                self.report.expect(np.allclose(gradient, second[name][1], rtol=1e-10),
+                                   f"{name}: gradients twice give two gradients: write it anew")
+        if not self.report.violations:
+            compare(self.report, self.errors, np.ones(len(self.h)),
+                    {name: p for name, (p, _) in first.items()},
+                    {name: g for name, (_, g) in first.items()}, rng)
 
-def _check_fit(report: Report, sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
-               target: np.ndarray, unaltered: Callable) -> None:
-    def error() -> float:
-        return float(np.sum((sg.predict(h, c) - target) ** 2))
-
-    before, state = error(), {name: array.copy() for name, array in sg.state().items()}
-    for _ in range(FITS):
-        unaltered("fit", lambda: sg.fit(h, c, target))
-    if not error() < before:
-        report.violations.append(
-            f"fit: {FITS} times the same minibatch brought predictions no nearer to the target")
-    elif all(np.array_equal(array, state[name]) for name, array in sg.state().items()):
-        report.violations.append("state holds nothing that fit changes: a checkpoint would lose it")
-    if c is not None and np.allclose(sg.predict(h, c).copy(), sg.predict(h, np.roll(c, 1, axis=1)),
-                                     rtol=1e-10, atol=1e-12):
-        report.violations.append("predict ignores the context that the model asks for")
-    if not report.checked:
-        report.checked["fit"], report.errors["fit"] = target.size, 0.0
+    def check_fit(self) -> None:
+        expect, sg, c = self.report.expect, self.sg, self.c
+        before, state = self.errors().sum(), {name: a.copy() for name, a in sg.state().items()}
+        for _ in range(FITS):
+            with self.report.unaltered("fit", self.arguments):
+                sg.fit(self.h, c, self.target)
+        nearer = self.errors().sum() < before
+        expect(nearer, f"fit: {FITS} times the same minibatch brought predictions no nearer to "
+                       f"the target")
+        changed = any(not np.array_equal(array, state[name]) for name, array in sg.state().items())
+        expect(changed or not nearer,
+               "state holds nothing that fit changes: a checkpoint would lose it")
+        if c is not None:
+            turned = sg.predict(self.h, np.roll(c, 1, axis=1)).copy()
+            expect(not np.allclose(sg.predict(self.h, c), turned, rtol=1e-10, atol=1e-12),
+                   "predict ignores the context that the model asks for")
+        if not self.report.checked:
+            self.report.checked["fit"], self.report.errors["fit"] = self.target.size, 0.0

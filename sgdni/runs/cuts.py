@@ -54,19 +54,9 @@ def balance(method: str, settings: Settings, data: Dataset, workers: int | None 
             ) -> Settings:
     """Return the settings with cuts that give each worker as equal a share as can be.
 
-    Costs are measured on a throw-away network that is cut after every hidden layer.
-
-    Parameters
-    ----------
-    method : as in METHODS
-    settings : with the hidden layers
-    data : what will be trained on
-    workers : by default one for each core, at least two and at most one for each layer
-
-    Raises
-    ------
-    ValueError
-        For more workers than layers.
+    Costs are measured on a throw-away network that is cut after every hidden layer. By default
+    there is a worker for each core: at least two, and at most one for each layer. Raises ValueError
+    for more workers than layers.
     """
     layers = len(settings.hidden) + 1
     if workers is None:

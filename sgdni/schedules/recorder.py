@@ -85,7 +85,7 @@ class Recorder(NoRecorder):
         self._modules = modules
         # In memory that forked processes share, so that a snapshot costs one copy.
         self._copies = [
-            {k: shared_zeros((most, *array.shape), array.dtype) for k, array in _live(m).items()}
+            [shared_zeros((most, *array.shape), array.dtype) for array in _kept(m)]
             for m in modules
         ]
         self._times = [shared_zeros((most,)) for _ in modules]
@@ -119,8 +119,9 @@ class Recorder(NoRecorder):
             k = self._steps[worker] // self.snapshot_every - 1
             if k < self.most:
                 self._times[worker][k] = time.perf_counter()
-                for name, array in _live(self._modules[worker]).items():
-                    self._copies[worker][name][k] = array
+                for copy, array in zip(self._copies[worker], _kept(self._modules[worker]),
+                                       strict=True):
+                    copy[k] = array
 
     def state_of(self, worker: int) -> tuple:
         return self._steps[worker], self._begun[worker], self._intervals[worker]
@@ -144,18 +145,12 @@ class Recorder(NoRecorder):
     def load(self, k: int, modules: Sequence[Module]) -> None:
         """Copy the k-th snapshot into modules of the same shapes."""
         for copies, module in zip(self._copies, modules, strict=True):
-            for name, array in _live(module).items():
-                array[...] = copies[name][k]
+            for ours, array in zip(copies, _kept(module), strict=True):
+                array[...] = ours[k]
 
-    def update_latencies(self) -> list[list[float]]:
+    def update_latencies(self, begins: tuple[str, ...] = ("queued", "forward")
+                         ) -> list[list[float]]:
         """Return, by worker, the seconds from each input's arrival until the weights' update."""
-        return self._latencies(("queued", "forward"))
-
-    def locked_seconds(self) -> list[list[float]]:
-        """Return the same from the start of the forward pass on: without waiting in the queue."""
-        return self._latencies(("forward",))
-
-    def _latencies(self, begins: tuple[str, ...]) -> list[list[float]]:
         every = []
         for track in self._intervals:
             since: dict[int, float] = {}
@@ -168,7 +163,11 @@ class Recorder(NoRecorder):
             every.append(latencies)
         return every
 
+    def locked_seconds(self) -> list[list[float]]:
+        """Return the same from the start of the forward pass on: without waiting in the queue."""
+        return self.update_latencies(("forward",))
 
-def _live(module: Module) -> dict[str, np.ndarray]:
-    """Return what a snapshot of a module holds."""
-    return {**module.params, **{f"buffer {name}": b for name, b in module.buffers.items()}}
+
+def _kept(module: Module) -> list[np.ndarray]:
+    """Return what a snapshot holds of a module, live."""
+    return [*module.params.values(), *module.buffers.values()]

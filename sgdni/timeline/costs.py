@@ -18,8 +18,8 @@ from sgdni._util.blas import blas_threads
 from sgdni._util.checks import check_count
 from sgdni._util.shared import shared_zeros
 from sgdni.networks import Network
-from sgdni.parallel.workers import TEAMS, Processes, Threads
-from sgdni.parallel.workers.threads import Task
+from sgdni.parallel.workers import TEAMS
+from sgdni.schedules import Schedule
 
 WARM_UP = 3  # repeats that are not counted
 MESSAGE_BYTES = 1 << 16  # room for everything in a message but its arrays
@@ -63,12 +63,11 @@ FREE = Links()
 def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]],
                   workers: str | None = None, *, together: bool = True, repeats: int = 60,
                   threads: int = 1) -> list[ModuleCost]:
-    """Time every module's operations on minibatches.
+    """Time every module's moves on minibatches, which changes its weights: measure on a spare one.
 
     Means over `repeats` without the first few, which warm up, and the slowest twentieth, which
     others interrupted. The plain mean for fits, since some of them solve for new weights; for a
-    target the median of differences. Weights change while this runs: measure on a network that
-    you can spare.
+    target the median of differences.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarr
         For too few repeats; besides, whatever an operation raises.
     """
     check_count("repeats", repeats, WARM_UP + 1)
-    operations = _operations(network, batches)
+    operations = _moves(network, batches)
     times = [shared_zeros((len(named), repeats)) for named in operations]
     done = shared_zeros((len(operations),), np.int64)
 
@@ -123,13 +122,11 @@ def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarr
                     turn[(i + 1) % len(turn)].put("yours")
 
         _run(team, [partial(loaded if together else waiting, i) for i in modules])
-    return [
-        _cost(dict(zip(named, t, strict=True))) for named, t in zip(operations, times, strict=True)
-    ]
+    return [_cost(dict(zip(named, t, strict=True)))
+            for named, t in zip(operations, times, strict=True)]
 
 
-def measure_link(message: tuple, workers: str, latency: float = 0.0,
-                 repeats: int = 60) -> LinkCost:
+def measure_link(message: tuple, workers: str, latency: float = 0.0, repeats: int = 60) -> LinkCost:
     """Time a message between two workers, who send it to and fro.
 
     `latency` is simulated and not counted; waiting for it makes a receiver wake up later.
@@ -137,8 +134,7 @@ def measure_link(message: tuple, workers: str, latency: float = 0.0,
     check_count("repeats", repeats, WARM_UP + 1)
     team, times = TEAMS[workers](), shared_zeros((3, repeats))
     size = MESSAGE_BYTES + sum(a.nbytes for a in message if isinstance(a, np.ndarray))
-    to, fro = team.channel(1, 0.0, size), team.channel(1, 0.0, size)
-    late, back = team.channel(1, latency, size), team.channel(1, latency, size)
+    to, fro, late, back = (team.channel(1, t, size) for t in (0.0, 0.0, latency, latency))
 
     def here(emit: Callable) -> None:
         for k in range(repeats):
@@ -167,55 +163,51 @@ def measure_link(message: tuple, workers: str, latency: float = 0.0,
     return LinkCost(send, receive, max(0.0, way - send - receive))
 
 
-def _run(team: Threads | Processes, tasks: list[Task]) -> None:
+def _run(team, tasks: list[Callable]) -> None:
+    """Run tasks that emit nothing and have no state to send back."""
     for _ in team.run(tasks, lambda i: None, lambda i, state: None):
         pass
 
 
-def _operations(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]]
-                ) -> list[dict[str, Callable[[], object]]]:
-    """Return each module's operations on fixed copies of its inputs."""
-    x, y = next(batches)
-    c = network.context(x, y)
-    rng = np.random.default_rng(0)
-    everything = []
+def _moves(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]]
+           ) -> list[dict[str, Callable[[], object]]]:
+    """Return each module's moves, on fixed copies of their inputs."""
+    (x, y), moves, rng = next(batches), Schedule(network), np.random.default_rng(0)
+    c, h, everything = network.context(x, y), x, []
     for i, module in enumerate(network.modules):
-        h_below, h = x, module.forward(x).copy()
-        top = i == len(network.modules) - 1
-        # Small, so that SGD hardly moves the weights however often the operations are repeated.
+        h_below, h = h, module.forward(h).copy()
+        # Small, so that SGD hardly moves the weights however often the moves are repeated.
         delta = (1e-6 * rng.standard_normal(h.shape)).astype(h.dtype)
 
-        def forward(i=i, m=module, a=h_below, top=top) -> None:
+        def forward(i=i, h=h_below) -> None:
             if i == 0:
                 next(batches)
-            out = m.forward(a)
-            np.vdot(out, out)  # the divergence guard
-            if top:
-                network.loss(out, y)
+            h = moves.forward(i, h)
+            if i == moves.top:
+                moves.loss(h, y)
 
-        operations: dict[str, Callable[[], object]] = {"forward": forward}
-        if network.interfaces and not top:
-            interface = network.interfaces[i]
-            operations["predict"] = lambda m=interface, h=h, c=c[i]: m.predict(h, c)
-            operations["fit"] = lambda m=interface, h=h, c=c[i], d=delta: m.fit(h, c, d)
-        operations["learn"] = lambda m=module, d=delta: m.learn(d, input_gradient=False)
+        mine: dict[str, Callable[[], object]] = {"forward": forward}
+        if network.interfaces and i < moves.top:
+            mine["predict"] = partial(moves.predict, i, h, c[i])
+            mine["fit"] = partial(moves.fit, i, h, c[i], delta)
+        mine["learn"] = partial(moves.learn, i, delta, target=False)
         if i > 0:
-            operations["learn with target"] = lambda m=module, d=delta: m.learn(d)
-        everything.append(operations)
-        x = h
+            mine["learn with target"] = partial(moves.learn, i, delta, target=True)
+        everything.append(mine)
     return everything
 
 
 def _cost(times: dict[str, np.ndarray]) -> ModuleCost:
-    mean = {name: float(np.mean(_without_slowest(t[WARM_UP:]))) for name, t in times.items()}
-    target, fit = 0.0, 0.0
+    times = {name: t[WARM_UP:] for name, t in times.items()}
+
+    def usual(name: str) -> float:
+        """Mean without the slowest twentieth."""
+        t = np.sort(times[name])
+        return float(np.mean(t[: max(1, int(np.ceil(0.95 * len(t))))]))
+
+    target, predict, fit = 0.0, 0.0, 0.0
     if "learn with target" in times:
-        differences = times["learn with target"] - times["learn"]
-        target = max(0.0, float(np.median(differences[WARM_UP:])))
+        target = max(0.0, float(np.median(times["learn with target"] - times["learn"])))
     if "fit" in times:
-        fit = float(np.mean(times["fit"][WARM_UP:]))
-    return ModuleCost(mean["forward"], mean["learn"], target, mean.get("predict", 0.0), fit)
-
-
-def _without_slowest(t: np.ndarray) -> np.ndarray:
-    return np.sort(t)[: max(1, int(np.ceil(0.95 * len(t))))]
+        predict, fit = usual("predict"), float(np.mean(times["fit"]))
+    return ModuleCost(usual("forward"), usual("learn"), target, predict, fit)

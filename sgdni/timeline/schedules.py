@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sgdni.schedules import Interval
 from sgdni.timeline.costs import FREE, Links, ModuleCost
@@ -31,7 +32,7 @@ class _Workers:
 
 def locked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
            links: Links = FREE) -> list[Interval]:
-    """Backpropagation in one worker: everything in turn, no links."""
+    """Backpropagation in one worker: everything in turn; there are no links to cost anything."""
     workers = _Workers(1)
     for step in range(steps):
         for cost in costs:
@@ -41,19 +42,13 @@ def locked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
     return workers.intervals
 
 
-def model_parallel(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-                   links: Links = FREE) -> list[Interval]:
-    """Backpropagation split over workers, one minibatch under way."""
-    return pipelined(costs, steps, latency=latency, links=links, micro_batches=1)
-
-
 def pipelined(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
               links: Links = FREE, micro_batches: int = 4) -> list[Interval]:
     """Backpropagation split over workers, each minibatch in micro-batches that follow each other.
 
     All micro-batches run forward, then all backward, and the weights change after the last (GPipe,
     Huang et al. 2019). Taken at its best: an m-th of a minibatch costs an m-th of the time, and so
-    does its message.
+    does its message. With one micro-batch it is plain model-parallel backpropagation.
     """
     workers, last = _Workers(len(costs)), len(costs) - 1
     up, down = ((link, latency + link.wake) for link in (links.up, links.down))
@@ -116,19 +111,12 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
     return workers.intervals
 
 
-def unlocked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-             links: Links = FREE, fit_every: int = 1) -> list[Interval]:
-    """Synthetic gradients and synthetic inputs: no lock is left."""
-    return decoupled(costs, steps, latency=latency, links=links, fit_every=fit_every,
-                     forward_lock=False)
-
-
 SCHEDULES: dict[str, Callable[..., list[Interval]]] = {
     "locked backprop": locked,
-    "model-parallel backprop": model_parallel,
+    "model-parallel backprop": partial(pipelined, micro_batches=1),
     "pipelined backprop": pipelined,
     "decoupled": decoupled,
-    "fully unlocked": unlocked,
+    "fully unlocked": partial(decoupled, forward_lock=False),
 }
 
 

@@ -34,7 +34,7 @@ def save(path: str | Path, trainer: Trainer, settings: dict) -> None:
     comes back from `read_settings`.
     """
     path = Path(path)
-    meta: dict = {
+    meta = {
         "format": FORMAT,
         "settings": settings,
         "generators": {k: g.bit_generator.state for k, g in trainer.generators.items()},
@@ -60,7 +60,6 @@ def restore(path: str | Path, trainer: Trainer) -> None:
         trainer is left as it was.
     """
     arrays, meta = _read(path)
-    history = meta["history"]
     live = trainer.schedule.state()
     problems = [
         f"{name}: expected {a.shape} {a.dtype}, got {arrays[name].shape} {arrays[name].dtype}"
@@ -74,14 +73,12 @@ def restore(path: str | Path, trainer: Trainer) -> None:
                         f"got {sorted(meta['generators'])}")
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise CheckpointError(
-            f"{path}: made with other settings: {'; '.join(problems[:3])}{more}"
-        )
+        raise CheckpointError(f"{path}: made with other settings: {'; '.join(problems[:3])}{more}")
     for name, array in live.items():
         array[...] = arrays[name]
     for name, generator in trainer.generators.items():
         generator.bit_generator.state = meta["generators"][name]
-    trainer.history[:] = history
+    trainer.history[:] = meta["history"]
 
 
 def read_settings(path: str | Path) -> dict:

@@ -40,7 +40,4 @@ class EpochRecord:
 
 def seconds_to_accuracy(history: list[EpochRecord], target: float) -> float | None:
     """Return the training seconds until test accuracy first reached `target`, else None."""
-    for record in history:
-        if record.test_accuracy >= target:
-            return record.total_seconds
-    return None
+    return next((r.total_seconds for r in history if r.test_accuracy >= target), None)

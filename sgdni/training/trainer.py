@@ -62,42 +62,27 @@ class Trainer:
         DivergenceError
             Naming epoch, step and module, with the history so far.
         """
-        results: list[StepResult] = []
-        started = time.perf_counter()
+        data, network, results = self.data, self.schedule.network, []
         try:
             # The guard reports what these warnings would, with the place.
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                started = time.perf_counter()
                 for result in self.schedule.run(self._batches):
                     results.append(result)
                     if on_step is not None:
                         on_step(result)
+                seconds = time.perf_counter() - started
+                test_loss, test_accuracy = evaluate(network, data.x_test, data.y_test, self.dtype)
+                self.schedule.guard.check_loss(test_loss)
         except DivergenceError as error:
             if error.step is None:  # modules in threads are ahead of the results and say it
-                error.step = len(results) + 1
-            raise self._placed(error) from None
-        seconds = time.perf_counter() - started
-        record = self._record(results, seconds)
-        self.history.append(record)
-        return record
-
-    def _placed(self, error: DivergenceError) -> DivergenceError:
-        error.epoch, error.history = len(self.history) + 1, list(self.history)
-        return error
-
-    def _record(self, results: list[StepResult], seconds: float) -> EpochRecord:
-        network = self.schedule.network
-        with np.errstate(over="ignore", invalid="ignore"):
-            test_loss, test_accuracy = evaluate(
-                network, self.data.x_test, self.data.y_test, self.dtype
-            )
-        try:  # the last update of the epoch may be the one that breaks it
-            self.schedule.guard.check_loss(test_loss)
-        except DivergenceError as error:
-            error.step = len(results)
-            raise self._placed(error) from None
+                # The last update may be the one that breaks it, which shows in the evaluation.
+                error.step = min(len(results) + 1, self.steps_per_epoch)
+            error.epoch, error.history = len(self.history) + 1, list(self.history)
+            raise error from None
         qualities = measure(network, self._probe()) if network.interfaces else []
         before = self.history[-1].total_seconds if self.history else 0.0
-        return EpochRecord(
+        record = EpochRecord(
             epoch=len(self.history) + 1,
             steps=len(results),
             train_loss=float(np.mean([r.loss for r in results])),
@@ -110,6 +95,8 @@ class Trainer:
             sg_cosine=tuple(q.cosine for q in qualities),
             sg_target_error=tuple(q.target_error for q in qualities),
         )
+        self.history.append(record)
+        return record
 
     def _probe(self):
         """Return the minibatches on which SG models are measured."""

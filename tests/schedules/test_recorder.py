@@ -77,7 +77,8 @@ def test_the_loss_is_part_of_the_top_modules_forward(name):
     assert len(forwards) == 6
     for interval, start, end in zip(forwards, *times, strict=True):
         assert interval.start < start < end < interval.end
-        others = [i for i in top if i is not interval]
+        # the next minibatch may be waiting meanwhile
+        others = [i for i in top if i is not interval and i.kind != "queued"]
         assert all(i.end <= start or end <= i.start for i in others)
 
 
