@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from sgdni.data import Dataset, scale_pixels
-from sgdni.experiments.accuracy.compare import Recipe
+from sgdni.experiments.contenders import Contender
 from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
@@ -23,15 +23,15 @@ from sgdni.training import EpochRecord
 from sgdni.training.batches import minibatches
 
 
-def available(blas_threads: int = 1) -> tuple[dict[str, Recipe], list[str]]:
-    """Return the peers that are installed, as entries by name, and the names of the others."""
+def available(blas_threads: int = 1) -> tuple[list[Contender], list[str]]:
+    """Return the peers that are installed, as contenders, and the names of the others."""
     peers = {"pytorch": ("torch", TorchPeer), "scikit-learn": ("sklearn", SklearnPeer)}
-    found = {
-        name: Recipe(partial(build, blas_threads=blas_threads), 1, blas_threads)
-        for name, (package, build) in peers.items()
-        if importlib.util.find_spec(package) is not None
-    }
-    return found, [name for name in peers if name not in found]
+    here = {name for name, (package, _) in peers.items() if importlib.util.find_spec(package)}
+    return [
+        Contender(name, blas_threads=blas_threads,
+                  build=partial(build, blas_threads=blas_threads))
+        for name, (_, build) in peers.items() if name in here
+    ], [name for name in peers if name not in here]
 
 
 class TorchPeer:
