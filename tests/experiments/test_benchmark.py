@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def record(epoch, seconds, accuracy, total, sg=()):
 
 def rows_of(histories, target=0.9):
     data = blobs(np.random.default_rng(0))
-    runs = {name: Runs(Contender(name), histories=h) for name, h in histories.items()}
+    runs = {name: Runs(Contender(name), [SimpleNamespace(history=one) for one in h])
+            for name, h in histories.items()}
     epochs = max(len(h) for hs in histories.values() for h in hs)
     results = summarise(runs, data, TINY, epochs=epochs, target=target)
     return {row["method"]: row for row in results["rows"]}

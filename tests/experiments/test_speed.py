@@ -16,11 +16,8 @@ from sgdni.experiments.record import write
 from sgdni.experiments.speed import breakeven, pictures, race, run, sweep, tables
 from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, entered, over_links
 from sgdni.experiments.speed.limit import parallel_limit
-from sgdni.runs.cuts import balance
 from sgdni.runs.methods import build_trainer
 from sgdni.schedules import DivergenceError
-from sgdni.timeline import LinkCost, Links, ModuleCost
-from sgdni.timeline.balance import balanced_cuts
 from sgdni.training.batches import minibatches
 from sgdni.training.evaluation import evaluate
 
@@ -94,7 +91,7 @@ def test_tables_and_pictures(results, tmp_path):
 
 def test_a_racer_notes_when_it_was_there_first():
     data = blobs(np.random.default_rng(0), n_train=640)
-    racer = race.Racer(build_trainer("backprop", BASE, data), 0.6)
+    racer = race.Racer(0.6, Contender("backprop"), BASE, data)
     racer.epoch()
     seconds, steps, accuracy = racer.reached
     assert accuracy >= 0.6 and all(a < 0.6 for _, _, a in racer.curve[:-1])
@@ -124,48 +121,6 @@ def ran(*seconds):
 def test_ratios_count_what_was_never_reached(ours, theirs, ratio):
     assert race.times_faster(ran(*ours), ran(*theirs)) == {
         "images_per_second": 1, "seconds_to_target": ratio}
-
-
-EQUAL = [ModuleCost(1.0, 2.0, 0.0, 0.1, 0.2), *[ModuleCost(1.0, 1.5, 0.5, 0.1, 0.2)] * 2,
-         ModuleCost(1.0, 1.5, 0.5)]
-
-
-def test_map_by_hand():
-    free = (Links(), Links())
-    two = [EQUAL[0], EQUAL[3]]
-    ratios = breakeven.times_faster(two, 10.0, 1, free)
-    busiest = 1 + 2 + 0.1 + 0.2
-    assert ratios["locked backprop"] == pytest.approx((3 + 3) / busiest, rel=0.01)
-    assert ratios["model-parallel backprop"] == pytest.approx((6 + 20) / busiest, rel=0.01)
-    assert ratios["best"] == min(ratios.values())
-    slow = (Links(), Links(up=LinkCost(send=1.0)))  # a message costs its sender
-    assert breakeven.times_faster(two, 0.0, 1, slow)["locked backprop"] == pytest.approx(
-        6 / (busiest + 1), rel=0.01)
-    assert [len(breakeven.stacked(EQUAL, workers)) for workers in (1, 2, 3, 16)] == [1, 2, 3, 16]
-    assert set(breakeven.times_faster(EQUAL[:1], 10.0, 1, free).values()) == {1.0}
-
-
-def test_learning_counts_steps_and_admits_failure():
-    data = blobs(np.random.default_rng(0), n_train=320)
-    options = {"epochs": 2, "repeats": 2}
-    easy = breakeven.learning(BASE, data, target=0.5, **options)
-    assert [entry["staleness"] for entry in easy] == [n for n, _ in breakeven.STALENESS]
-    assert all(entry["steps_ratio"] > 0 and None not in entry["steps"] for entry in easy)
-    soon, late = breakeven.learning(BASE, data, target=0.9, staleness=[(1, 0.0), (30, 0.1)],
-                                    **options)
-    assert soon["backprop_steps"] == late["backprop_steps"] and soon["steps"] != late["steps"]
-    hard = breakeven.learning(BASE, data, target=1.0001, **options)
-    assert all(entry["steps_ratio"] is None for entry in hard)
-
-
-def test_steps_ratio_is_known_where_it_was_measured():
-    found = {"learning": [{"workers": w, "latency": 0.005, "steps_ratio": ratio}
-                          for w, ratio in ((2, 2.0), (4, None))]}
-    assert breakeven.steps_ratio(found, 1, 9.0) == 1
-    assert breakeven.steps_ratio(found, 2, 0.0) == breakeven.steps_ratio(found, 2, 0.005) == 2
-    assert breakeven.steps_ratio(found, 4, 0.0) == np.inf
-    assert np.isnan(breakeven.steps_ratio(found, 2, 0.006))
-    assert np.isnan(breakeven.steps_ratio(found, 8, 0.0))
 
 
 def made_up(dni, split, target_ratio, all_cores=2.0):
@@ -251,33 +206,6 @@ def test_on_the_command_line(results, monkeypatch, tmp_path, capsys):
     assert tables.render(results) in capsys.readouterr().out
     assert (tmp_path / "README.md").read_text() == tables.document(results)
     assert (tmp_path / "break_even.png").exists()
-
-
-def test_cuts_give_the_busiest_worker_the_least():
-    def layer(seconds):
-        return ModuleCost(seconds, 0.0)
-    assert balanced_cuts([layer(s) for s in (4, 1, 1, 1, 1)], 2) == (1,)
-    assert balanced_cuts([layer(s) for s in (1, 1, 1, 1, 4)], 2) == (4,)
-    assert balanced_cuts([layer(s) for s in (1, 1, 1, 1, 1, 1)], 3) == (2, 4)
-    assert balanced_cuts([layer(s) for s in (1, 2)], 1) == ()
-    # predicting at the first interface costs more than the fourth layer
-    dear = [ModuleCost(2, 0, 0, 9), layer(1), layer(1), layer(3)]
-    assert balanced_cuts(dear, 2) == (2,)
-    # fitting costs a k-th: then the cut may stand at the dear interface
-    fitted = [ModuleCost(2, 0, 0, 0, 9), layer(1), layer(1)]
-    assert balanced_cuts(fitted, 2) == (2,)
-    assert balanced_cuts(fitted, 2, fit_every=100) == (1,)
-    with pytest.raises(ValueError, match="workers"):
-        balanced_cuts(fitted, 4)
-
-
-def test_balance_by_measured_cost():
-    data = blobs(np.random.default_rng(0), n_features=2000)
-    settings = replace(TINY, hidden=(400, 4, 4, 4))  # the lowest layer costs nearly everything
-    assert balance("backprop", settings, data, 2).cuts == (1,)
-    assert len(balance("cdni-ls", settings, data, 3).cuts) == 2
-    with pytest.raises(ValueError, match="workers"):
-        balance("cdni-ls", settings, data, 6)
 
 
 def test_contenders_on_one_core_leave_out_threads_of_blas():

@@ -30,13 +30,18 @@ def unwatched(things: Iterable, name: str) -> Iterable:
 class Runs:
     """All repeats of one contender.
 
-    histories : one list of EpochRecord for each repeat.
+    learners : what trained, one for each repeat.
     failure : why a repeat broke off, or None.
     """
 
     contender: Contender
-    histories: list[list[EpochRecord]] = field(default_factory=list)
+    learners: list[Learner] = field(default_factory=list)
     failure: str | None = None
+
+    @property
+    def histories(self) -> list[list[EpochRecord]]:
+        """One for each repeat."""
+        return [learner.history for learner in self.learners]
 
     def figures(self, settings: Settings, epochs: int) -> dict:
         """Return what every comparison says of a contender.
@@ -82,7 +87,7 @@ def compare(contenders: Sequence[Contender], data: Dataset, settings: Settings, 
         seeded = replace(settings, seed=settings.seed + repeat)
         running = {c.name: start(c, seeded, data) for c in contenders}
         for name, learner in running.items():
-            runs[name].histories.append(learner.history)
+            runs[name].learners.append(learner)
         turns = [contender for _ in range(epochs) for contender in contenders]
         for contender in watch(turns, f"repeat {repeat + 1} of {repeats}"):
             name = contender.name

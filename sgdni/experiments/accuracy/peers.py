@@ -121,8 +121,7 @@ class SklearnPeer:
         from sklearn.neural_network import MLPClassifier
 
         self.data, self.settings = data, settings
-        dtype = np.dtype(settings.dtype)
-        self.x_train, self.x_test = (scale_pixels(x, dtype) for x in (data.x_train, data.x_test))
+        self.dtype = np.dtype(settings.dtype)
         self.history: list[EpochRecord] = []
         activation = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}[settings.activation]
         self.model = MLPClassifier(
@@ -133,15 +132,16 @@ class SklearnPeer:
 
     def epoch(self) -> EpochRecord:
         data = self.data
+        x_train, x_test = (scale_pixels(x, self.dtype) for x in (data.x_train, data.x_test))
         started = time.perf_counter()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # advice on convergence, of no use after one epoch
-            self.model.partial_fit(self.x_train, data.y_train, classes=range(data.n_classes))
+            self.model.partial_fit(x_train, data.y_train, classes=range(data.n_classes))
         seconds = time.perf_counter() - started
-        p = self.model.predict_proba(self.x_test)
+        p = self.model.predict_proba(x_test)
         true = np.clip(p[np.arange(len(p)), data.y_test], np.finfo(p.dtype).tiny, None)
         # It trains on the rest too, which our minibatches leave out: whole steps, rounded.
-        steps = round(len(self.x_train) / self.settings.batch_size)
+        steps = round(len(x_train) / self.settings.batch_size)
         return _record(self.history, [self.model.loss_] * steps, float("nan"),
                        float(-np.log(true).mean()),
                        float((p.argmax(axis=1) == data.y_test).mean()), seconds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import median
 from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, linked
 from sgdni.experiments.speed.costs import link_costs, module_costs
-from sgdni.experiments.speed.race import Racer, start_in
+from sgdni.experiments.speed.race import Racer
 from sgdni.experiments.speed.sweep import measure, steps_faster
 from sgdni.runs.settings import Settings
 from sgdni.timeline import SCHEDULES, Links, ModuleCost, step_seconds
@@ -120,23 +121,19 @@ def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, ta
         One for each of `staleness`. `steps_ratio` is that of medians; None unless most runs of
         both got there within so many epochs.
     """
-    racers: dict[str, list[Racer]] = {}
     late = [Contender(str(n), "cdni-ls", "threads",
                       changes={"latency": 0.0, "deterministic": True, "queue_size": n})
             for n, _ in staleness]
-    compare([Contender(BACKPROP, "backprop", "sequential"), *late], data, settings, epochs=epochs,
-            repeats=repeats, watch=watch, start=start_in(racers, target))
-    steps = {name: [racer.reached and racer.reached[1] for racer in found]
-             for name, found in racers.items()}
-    entries = []
-    for n, latency in staleness:
-        ours, theirs = median(steps[str(n)]), median(steps[BACKPROP])
-        entries.append({
-            "workers": len(settings.hidden), "staleness": n, "latency": latency, "epochs": epochs,
-            "steps": steps[str(n)], "backprop_steps": steps[BACKPROP],
-            "steps_ratio": ours / theirs if ours and theirs else None,
-        })
-    return entries
+    runs = compare([Contender(BACKPROP, "backprop", "sequential"), *late], data, settings,
+                   epochs=epochs, repeats=repeats, watch=watch, start=partial(Racer, target))
+    theirs, *every = ([racer.reached and racer.reached[1] for racer in mine.learners]
+                      for mine in runs.values())
+    return [
+        {"workers": len(settings.hidden), "staleness": n, "latency": latency, "epochs": epochs,
+         "steps": ours, "backprop_steps": theirs,
+         "steps_ratio": median(ours) / median(theirs) if median(ours) and median(theirs) else None}
+        for ours, (n, latency) in zip(every, staleness, strict=True)
+    ]
 
 
 def steps_ratio(found: dict, workers: int, latency: float) -> float:

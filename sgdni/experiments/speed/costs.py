@@ -33,10 +33,11 @@ def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int, 
                    for message in ((0, h, y), (h, c, h) if targets else (h,))))
 
 
-def predict(contender: Contender, base: Settings, data: Dataset, rng: np.random.Generator,
-            repeats: int) -> float:
+def predict(contender: Contender, base: Settings, data: Dataset, turn: int, repeats: int
+            ) -> float:
     """Return the seconds of a step that the timeline predicts from costs measured now."""
     s = contender.settings(base)
+    rng = np.random.default_rng((s.seed, turn))
     decoupled, workers, options = contender.schedule == "decoupled", None, {}
     if s.engine != "sequential":
         workers, options = s.engine, {"latency": s.latency, "links": link_costs(

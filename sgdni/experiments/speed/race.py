@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 
@@ -18,14 +19,14 @@ from sgdni.experiments.medians import by_module, median, speedup
 from sgdni.experiments.speed.contenders import BACKPROP, SPLIT, over_links
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
-from sgdni.training import EpochRecord, Trainer
+from sgdni.training import EpochRecord
 from sgdni.training.evaluation import evaluate
 
 TESTS_PER_EPOCH = 20
 
 
 class Racer:
-    """A trainer that also notes when it first had the target accuracy, and its latencies.
+    """A contender that also notes when it first had the target accuracy, and its latencies.
 
     Attributes
     ----------
@@ -34,8 +35,10 @@ class Racer:
     update_latency : of each epoch, the median of each module
     """
 
-    def __init__(self, trainer: Trainer, target: float) -> None:
-        self.trainer, self.target, self.history = trainer, target, trainer.history
+    def __init__(self, target: float, contender: Contender, settings: Settings, data: Dataset
+                 ) -> None:
+        self.target, self.trainer = target, contender.trainer(settings, data)
+        trainer, self.history = self.trainer, self.trainer.history
         network, steps = trainer.schedule.network, trainer.steps_per_epoch
         self._every, self._spare = max(1, steps // TESTS_PER_EPOCH), deepcopy(network)
         self.recorder = Recorder(network.modules, self._every, steps // self._every)
@@ -64,16 +67,6 @@ class Racer:
             self.reached = self.curve[-1]
 
 
-def start_in(racers: dict[str, list[Racer]], target: float
-             ) -> Callable[[Contender, Settings, Dataset], Racer]:
-    """Return what starts a Racer for each repeat of a contender, and keeps it in `racers`."""
-    def start(contender: Contender, settings: Settings, data: Dataset) -> Racer:
-        racer = Racer(contender.trainer(settings, data), target)
-        racers.setdefault(contender.name, []).append(racer)
-        return racer
-    return start
-
-
 def race(contenders: Sequence[Contender], data: Dataset, settings: Settings, *, latency: float,
          epochs: int, repeats: int, target: float, watch: Watch = unwatched,
          on_repeat: Callable[[list[dict]], None] = lambda rows: None) -> list[dict]:
@@ -83,12 +76,11 @@ def race(contenders: Sequence[Contender], data: Dataset, settings: Settings, *, 
     and against backprop split over the same links. `on_repeat` is called with the rows so far.
     """
     contenders = [*contenders, *over_links(contenders, settings, latency)]
-    racers: dict[str, list[Racer]] = {}
 
-    def row(contender: Contender, runs: Runs) -> dict:
-        mine, own = racers[contender.name], contender.settings(settings)
+    def row(name: str, runs: Runs) -> dict:
+        mine, own = runs.learners, runs.contender.settings(settings)
         return {
-            "name": contender.name, "method": contender.method, "engine": own.engine,
+            "name": name, "method": runs.contender.method, "engine": own.engine,
             "latency": own.latency, **runs.figures(settings, epochs),
             "update_latency": by_module([t for racer in mine for t in racer.update_latency]),
             "seconds_to_target": median([racer.reached and racer.reached[0] for racer in mine]),
@@ -99,10 +91,10 @@ def race(contenders: Sequence[Contender], data: Dataset, settings: Settings, *, 
         }
 
     def rows(runs: dict[str, Runs]) -> list[dict]:
-        return compared([row(contender, runs[contender.name]) for contender in contenders])
+        return compared([row(name, mine) for name, mine in runs.items()])
 
     return rows(compare(contenders, data, settings, epochs=epochs, repeats=repeats, watch=watch,
-                        start=start_in(racers, target),
+                        start=partial(Racer, target),
                         on_repeat=lambda runs: on_repeat(rows(runs))))
 
 

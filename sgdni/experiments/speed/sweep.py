@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -59,44 +60,39 @@ def points(base: Settings, data: Dataset) -> list[tuple[str, float, Settings]]:
     return [(name, value, replace(base, **what)) for name, value, what in changes]
 
 
-@dataclass
 class Stint:
-    """A contender for a number of steps at a time, each time with what the timeline predicts.
-
-    Predicted is None where there are more workers than cores: the timeline gives every worker a
-    core of its own.
+    """A contender at work for so many steps at a time, with what the timeline predicts each time.
     """
 
-    contender: Contender
-    settings: Settings
-    data: Dataset
-    cores: int
-    steps: int
-    history: list[dict] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.trainer = self.contender.trainer(self.settings, self.data)
+    def __init__(self, steps: int, cores: int, contender: Contender, settings: Settings,
+                 data: Dataset) -> None:
+        self.steps, self.trainer = steps, contender.trainer(settings, data)
+        self.history: list[dict] = []
+        # The timeline gives every worker a core of its own.
+        known = contender.schedule and contender.workers(settings) <= cores
+        self.predict = partial(predict, contender, settings, data) if known else None
 
     def epoch(self) -> None:
-        trainer, seed = self.trainer, (self.settings.seed, len(self.history))
+        trainer = self.trainer
         recorder = trainer.schedule.recorder = Recorder(trainer.schedule.network.modules)
-        batches = endless(self.data, trainer.batch_size, trainer.rng, trainer.dtype)
+        batches = endless(trainer.data, trainer.batch_size, trainer.rng, trainer.dtype)
         deque(trainer.schedule.run(islice(batches, self.steps)), maxlen=0)
-        known = self.contender.schedule and self.contender.workers(self.settings) <= self.cores
         self.history.append({
             "seconds_per_step": step_seconds(recorder.intervals, self.steps),
             "update_latency": [float(np.median(t)) for t in recorder.update_latencies()],
-            "predicted": predict(self.contender, self.settings, self.data,
-                                 np.random.default_rng(seed), min(self.steps, COST_REPEATS))
-            if known else None,
+            "predicted": self.predict and self.predict(len(self.history),
+                                                       min(self.steps, COST_REPEATS)),
         })
 
 
 def measure(contenders: Sequence[Contender], settings: Settings, data: Dataset, *, cores: int,
             turns: int, steps: int) -> dict:
-    """Measure the contenders with these settings, in turns; return JSON-ready one row for each."""
+    """Measure the contenders with these settings, in turns; return JSON-ready one row for each.
+
+    Predicted is null where there are more workers than cores.
+    """
     runs = compare(contenders, data, settings, epochs=turns, repeats=1,
-                   start=lambda *what: Stint(*what, cores, steps))
+                   start=partial(Stint, steps, cores))
     return {
         "settings": settings.to_dict(), "workers": len(settings.interfaces) + 1,
         "rows": [_row(c, run.histories[0], settings)
