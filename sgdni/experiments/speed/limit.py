@@ -29,14 +29,13 @@ def parallel_limit(contender: Contender, settings: Settings, data: Dataset, *, c
     in turns.
     """
     trainers = [contender.trainer(settings, data) for _ in range(cores)]
-    return float(np.median([
-        1 / _rates(trainers[:1], steps).sum() * _rates(trainers, steps).sum()
-        for _ in range(turns)
-    ]))
+    alone, together = np.array([
+        (_rate(trainers[:1], steps), _rate(trainers, steps)) for _ in range(turns)]).T
+    return float(np.median(together / alone))
 
 
-def _rates(trainers: list[Trainer], steps: int) -> np.ndarray:
-    """Return each one's steps per second while all are at work."""
+def _rate(trainers: list[Trainer], steps: int) -> float:
+    """Return the steps per second that they make together while all are at work."""
     seconds, team = shared_zeros((len(trainers),)), Processes()
 
     def work(i: int, emit) -> None:
@@ -54,4 +53,4 @@ def _rates(trainers: list[Trainer], steps: int) -> np.ndarray:
 
     tasks = [partial(work, i) for i in range(len(trainers))]
     list(team.run(tasks, lambda i: None, lambda i, state: None))
-    return 1 / seconds
+    return float((1 / seconds).sum())

@@ -101,20 +101,23 @@ def break_even(results: dict) -> Figure:
                       for latency in found["latencies"]])
     figure = Figure(figsize=(11, 8.2), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
-    for row, rival, name, framed in (
-            (0, SPLIT, "backprop split over the same workers", [SPLIT]),
-            (1, "best", "the best of three: split, pipelined, on one worker",
-             [SPLIT, "locked backprop"])):
+    against = {SPLIT: "backprop split over the same workers",
+               "best": "the best of three: split, pipelined, on one worker"}
+    for (left, right), (rival, name) in zip(panels, against.items(), strict=True):
         speed = np.array(found["predicted"][rival]).T
-        image = _cells(panels[row, 0], speed, found)
-        _frames(panels[row, 0], found, framed)
-        _cells(panels[row, 1], speed / steps, found)
-        for axes, what in zip(
-                panels[row], ("images per second", f"time to {100 * results['target']:g}%"),
-                strict=True):
-            axes.set_title(f"{what},\nagainst {name}", fontsize=9.5)
-        panels[row, 0].set_ylabel("latency of a link (ms)")
-        panels[1, row].set_xlabel("workers, with one hidden layer each")
+        image = _cells(left, speed, found)
+        _cells(right, speed / steps, found)
+        left.set_title(f"images per second,\nagainst {name}", fontsize=9.5)
+        right.set_title(f"time to {100 * results['target']:g}%,\nagainst {name}", fontsize=9.5)
+        for point in found["measured"]:
+            measured = [point[SPLIT]] + [point["locked backprop"]] * (rival == "best")
+            if None not in measured:
+                left.text(found["workers"].index(point["workers"]) + 0.02,
+                          found["latencies"].index(point["latency"]) - 0.3,
+                          _spell(min(measured)), fontsize=7, ha="center", va="center",
+                          bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "black"})
+    figure.supxlabel("workers, with one hidden layer each", fontsize=10)
+    figure.supylabel("latency of a link (ms)", fontsize=10)
     bar = figure.colorbar(image, ax=panels, shrink=0.6, label="times faster", extend="both")
     bar.set_ticks([1 / 3, 1 / 2, 1, 2, 3, 10, 30], labels=["1/3", "1/2", "1", "2", "3", "10", "30"])
     figure.suptitle("Where synthetic gradients pay: times faster than backprop. Shaded cells are "
@@ -138,17 +141,6 @@ def _cells(axes: Axes, values: np.ndarray, found: dict):
     axes.set_xticks(range(len(found["workers"])), found["workers"])
     axes.set_yticks(range(len(found["latencies"])), [f"{1e3 * s:g}" for s in found["latencies"]])
     return image
-
-
-def _frames(axes: Axes, found: dict, rivals: list[str]) -> None:
-    """Add what was measured, against the best of these rivals."""
-    for point in found["measured"]:
-        values = [point[rival] for rival in rivals]
-        if None not in values:
-            axes.text(list(found["workers"]).index(point["workers"]) + 0.02,
-                      list(found["latencies"]).index(point["latency"]) - 0.3,
-                      _spell(min(values)), fontsize=7, ha="center", va="center",
-                      bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "black"})
 
 
 def _spell(ratio: float) -> str:

@@ -25,20 +25,14 @@ def compare_speed(data: Dataset, settings: Settings, *, cores: int, latency: flo
 
     Parameters
     ----------
-    data, settings : what is trained; settings with the cuts to use
-    cores : of this machine
-    latency : seconds, of the links in the race
-    epochs, repeats : of the race; the sweep takes fewer turns
+    settings : with the cuts to use
+    latency, epochs, repeats : of the race; the sweep has its own latencies, and fewer turns
     target : test accuracy whose time is compared
     steps : minibatches of a turn in the sweep; the first hundred after a fork are slower
-    earlier : results of a run that broke off, whose finished parts are kept
+    earlier : results of a run that broke off, whose finished parts are kept; ValueError for those
+        of something else
     watch : passes on pieces of work, to show progress
     on_part : called with the results so far after each repeat of the race and after each part
-
-    Raises
-    ------
-    ValueError
-        For earlier results of something else.
     """
     contenders = entered(cores)
     results = {**beginning(data, settings), "epochs": epochs, "repeats": repeats,
@@ -79,15 +73,15 @@ def findings(race: list[dict]) -> dict[str, float | None]:
     rows = {row["name"]: row for row in race}
     linked = rows.get(f"{DNI}, 5 ms links", {}).get("vs_model_parallel", {})
 
-    def against(figure: str) -> tuple[float | None, float | None]:
+    def against_best(figure: str) -> float | None:
         ratios = [times_faster(rows[DNI], row)[figure] for row in race
                   if row["method"] == "backprop" and not row["latency"] and row[figure]]
-        return rows[DNI]["vs_backprop"][figure], (
-            None if None in ratios else min(ratios, default=None))
+        return None if None in ratios else min(ratios, default=None)
 
-    images, seconds = against("images_per_second"), against("seconds_to_target")
     return {
-        "images_per_second_vs_backprop": images[0], "images_per_second_vs_best_rival": images[1],
-        "time_to_target_vs_backprop": seconds[0], "time_to_target_vs_best_rival": seconds[1],
+        "images_per_second_vs_backprop": rows[DNI]["vs_backprop"]["images_per_second"],
+        "images_per_second_vs_best_rival": against_best("images_per_second"),
+        "time_to_target_vs_backprop": rows[DNI]["vs_backprop"]["seconds_to_target"],
+        "time_to_target_vs_best_rival": against_best("seconds_to_target"),
         "time_to_target_5ms_vs_model_parallel": linked.get("seconds_to_target"),
     }
