@@ -17,7 +17,8 @@ import numpy as np
 
 from sgdni.analysis.quality import measure
 from sgdni.data import load
-from sgdni.experiments.accuracy.compare import Recipe, compare, recipe
+from sgdni.experiments.accuracy.compare import compare
+from sgdni.experiments.contenders import Contender
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, PINK, SKY, SYNTHETIC, TRUE
 from sgdni.runs.methods import build_network, build_trainer
 from sgdni.runs.settings import Settings
@@ -136,15 +137,15 @@ def build_untaught(settings, data):
 
 
 EPOCHS, REPEATS = 6, 3  # seeds: settings.seed and the two after it
-contenders = {name: recipe(name)
-              for name in ("backprop", "cdni-ls", "cdni", "dni", "cdni-stochastic")}
-runs = compare(contenders | {"untaught": Recipe(build_untaught)}, data, settings,
+contenders = [Contender(name)
+              for name in ("backprop", "cdni-ls", "cdni", "dni", "cdni-stochastic")]
+runs = compare([*contenders, Contender("untaught", build=build_untaught)], data, settings,
                epochs=EPOCHS, repeats=REPEATS)
 slow = replace(settings, lr=0.03)
-runs["dni, rate 0.03"] = compare({"dni": recipe("dni")}, data, slow,
+runs["dni, rate 0.03"] = compare([Contender("dni")], data, slow,
                                  epochs=EPOCHS, repeats=REPEATS)["dni"]
 for name, cuts in (("1 interface", (2,)), ("2 interfaces", (1, 3))):  # after hidden layers
-    runs[name] = compare({"cdni-ls": recipe("cdni-ls")}, data, replace(settings, cuts=cuts),
+    runs[name] = compare([Contender("cdni-ls")], data, replace(settings, cuts=cuts),
                          epochs=EPOCHS, repeats=REPEATS)["cdni-ls"]
 
 
@@ -226,7 +227,7 @@ stated("the control shows that it does learn", final["dni, rate 0.03"] > final["
 
 # %%
 deep = replace(settings, hidden=(128,) * 6)
-deep_runs = compare({name: recipe(name) for name in ("backprop", "cdni-ls")}, data, deep,
+deep_runs = compare([Contender(name) for name in ("backprop", "cdni-ls")], data, deep,
                     epochs=5, repeats=2)
 truth, target, cosine = (stack(deep_runs["cdni-ls"], f"sg_{key}")[:, -1]  # (repeats, 6)
                          for key in ("relative_error", "target_error", "cosine"))
@@ -462,12 +463,12 @@ def scaled(name):
                 if key.endswith("W"):
                     array *= 3
         return trainer
-    return Recipe(build)
+    return Contender(name, build=build)
 
 
-both = {name: recipe(name) for name in ("backprop", "cdni-ls")}
-only = {"cdni-ls": both["cdni-ls"]}  # backprop would be as in the first row
-large = {name: scaled(name) for name in both}
+both = [Contender("backprop"), Contender("cdni-ls")]
+only = [Contender("cdni-ls")]  # backprop would be as in the first row
+large = [scaled("backprop"), scaled("cdni-ls")]
 plain = replace(settings, batch_norm=False)
 conditions = {
     "first weights 3 times as large": (large, settings),

@@ -26,11 +26,11 @@ from sgdni.data import load
 from sgdni.experiments.products import of_step, operations
 from sgdni.experiments.speed import pictures
 from sgdni.experiments.speed.breakeven import layered, learning, steps_ratio
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, ways
+from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, entered, linked
+from sgdni.experiments.speed.costs import module_costs
 from sgdni.experiments.speed.race import times_faster as compare_rows
-from sgdni.experiments.speed.sweep import Costs, Point, measure
-from sgdni.experiments.speed.text import label, race_markdown
-from sgdni.experiments.speed.verdict import CLAIM
+from sgdni.experiments.speed.sweep import measure
+from sgdni.experiments.speed.tables import label, race_table
 from sgdni.plotting.colours import BLUE, ORANGE, SYNTHETIC, TRUE
 from sgdni.runs.methods import build_network
 from sgdni.runs.settings import Settings
@@ -39,6 +39,7 @@ from sgdni_course import quoted, stated, style
 style()
 plt.rcParams["figure.dpi"] = 85  # a smaller file
 SEED = 0
+CLAIM = 3  # "over 3-fold"
 rng = np.random.default_rng(SEED)
 data = load("mnist-5k")
 records = Path("../benchmarks/records")
@@ -183,7 +184,7 @@ print("images per second of two such trainings over those of one alone: "
 # the lowest or the top one, until it is updated; waiting in its queue is included.
 
 # %%
-Markdown(race_markdown(record))
+Markdown(race_table(record))
 
 # %%
 figure = pictures.race(record)
@@ -245,24 +246,24 @@ stated("by the 10 ms that each of its steps waits", record["latency"] == 0.005)
 # %%
 settings = replace(Settings.from_dict(record["settings"]), seed=SEED)
 workers = "processes" if sys.platform == "linux" else "threads"
-contenders = {way.name: replace(way, engine=workers) if way.engine == "processes" else way
-              for way in ways(2) if way.name in (BACKPROP, SPLIT, DNI)}
-live = {latency: Point("latency", latency, replace(settings, engine=workers, latency=latency,
-                                                   depth=max(4, int(1000 * latency))))
+contenders = {c.name: replace(c, engine=workers) if c.engine == "processes" else c
+              for c in entered(2) if c.name in (BACKPROP, SPLIT, DNI)}
+live = {latency: replace(settings, engine=workers, **linked(settings, latency))
         for latency in (0.0, 0.005)}
 
 
 def step_times(latency, steps):
     """Measure all three once; return their step times (ms), measured and predicted."""
-    rows = measure(live[latency], list(contenders.values()), data, cores=2, turns=1,
+    rows = measure(list(contenders.values()), live[latency], data, cores=2, turns=1,
                    steps=steps)["rows"]
     return 1e3 * np.array([(row["seconds_per_step"], row["predicted_seconds_per_step"])
                            for row in rows])
 
 
-def factors(costs, step):
-    """The first four factors, from costs (measured when asked for) and the time of a step."""
-    alone, company = costs.modules(None), costs.modules(workers)
+def factors(turn, step):
+    """The first four factors, from costs measured now and the time of a step."""
+    alone, company = (module_costs("cdni-ls", settings, data, np.random.default_rng((SEED, turn)),
+                                   team) for team in (None, workers))
     backprop = sum(c.forward + c.learn + c.target for c in alone)
     w, busy = (np.array([c.forward + c.learn + c.predict + (c.target + c.fit) / settings.fit_every
                          for c in modules]) for modules in (alone, company))
@@ -272,15 +273,14 @@ def factors(costs, step):
 SMALL = 0.92  # the target accuracy on the small set
 each, unlinked = [], []
 for turn in range(3):  # costs and steps right after each other, since machines drift
-    costs = Costs(live[0.0].settings, data, np.random.default_rng((SEED, turn)), repeats=60)
     unlinked.append(step_times(0.0, steps=100))
-    each.append(factors(costs, 1e-3 * unlinked[-1][list(contenders).index(DNI), 0]))
+    each.append(factors(turn, 1e-3 * unlinked[-1][list(contenders).index(DNI), 0]))
 
 
 def steps_now(settings, epochs):
     """Steps to the target over those of backprop, with targets 8 minibatches late."""
     [entry] = learning(settings, data, epochs=epochs, repeats=2, target=SMALL,
-                       lateness=[(8, 0.005)])
+                       staleness=[(8, 0.005)])
     return entry["steps_ratio"]
 
 
@@ -316,8 +316,8 @@ plt.show()
 # within three epochs); open, now (92% on the small set):
 
 # %%
-known = {e["workers"]: e["steps_ratio"] for e in record["map"]["learning"]
-         if e["lateness"] == 8}
+known = {e["workers"]: e["steps_ratio"] for e in record["break_even_map"]["learning"]
+         if e["staleness"] == 8}
 now = {w: steps_now(layered(settings, w), epochs) for w, epochs in ((2, 4), (4, 8))}
 
 fig, axes = plt.subplots(figsize=(5.5, 3.4))
@@ -347,7 +347,7 @@ stated("Each further interface costs steps", 1 < known[2] < known[3] < known[4])
 stated("it is already more than twice as many as with backprop",
        known[4] > 2 and now[2] and now[4] and now[4] > max(1.5, now[2]))
 stated("with eight most recorded runs were not at 97% after three epochs",
-       known[8] is None and record["map"]["learning"][-1]["epochs"] == 3)
+       known[8] is None and record["break_even_map"]["learning"][-1]["epochs"] == 3)
 stated("The last one is owed by learning", more_steps and more_steps > 1)
 
 # %% [markdown]
@@ -369,10 +369,10 @@ figure
 print(f"{(abs(off - 1) < 0.15).sum()} of {len(off)} within 15%, median {np.median(off):.2f}. "
       "Furthest off:")
 for ratio, point, row in sorted(points, key=lambda p: -abs(np.log(p[0])))[:4]:
-    print(f"{label(point):15} {row['way']:25} measured {1e3 * row['seconds_per_step']:6.2f} ms, "
-          f"predicted / measured {ratio:.2f}")
+    print(f"{label(point):15} {row['contender']:25} measured "
+          f"{1e3 * row['seconds_per_step']:6.2f} ms, predicted / measured {ratio:.2f}")
 same = [row["seconds_per_step"] for point in record["sweep"] for row in point["rows"]
-        if row["way"] == BACKPROP
+        if row["contender"] == BACKPROP
         and point["changed"] in ("base", "latency", "fit_every", "workers")]
 print(f"\nthe same one-core backprop, measured at {len(same)} points: "
       f"{1e3 * min(same):.1f} to {1e3 * max(same):.1f} ms a step")
@@ -457,11 +457,11 @@ stated("Live, with and without latency",
 #   too large for a worker.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-chart = record["map"]
-L, K = list(chart["latencies"]), list(chart["workers"])
-over_split, best = (np.array(chart["predicted"][name])
+found = record["break_even_map"]
+L, K = found["latencies"], found["workers"]
+over_split, best = (np.array(found["predicted"][name])
                     for name in ("model-parallel backprop", "best"))
-rings = {point["latency"]: point for point in chart["measured"]}
+rings = {point["latency"]: point for point in found["measured"]}
 stated("With two workers it passes 3 between 1 ms and 5 ms",
        over_split[K.index(2), L.index(0.001)] < 3 < over_split[K.index(2), L.index(0.005)]
        and rings[0.001]["model-parallel backprop"] < 3 < rings[0.005]["model-parallel backprop"])
@@ -471,27 +471,30 @@ stated("latency hardly matters any more, from 0.2 ms on",
 stated("With two to four the ratio is below 2, and over 3 from some number of workers on",
        best[1:4].max() < 2 and best[-1].min() > 3)
 stated("Against split backprop over slow links the claim survives",
-       all(over_split[K.index(w), L.index(0.02)] / steps_ratio(chart, w, 0.02) > 3
+       all(over_split[K.index(w), L.index(0.02)] / steps_ratio(found, w, 0.02) > 3
            for w in (2, 3, 4)))
 stated("Against the best rival nothing that was measured is a win",
-       all(best[K.index(w), L.index(s)] / steps_ratio(chart, w, s) < 1
+       all(best[K.index(w), L.index(s)] / steps_ratio(found, w, s) < 1
            for w in (2, 3, 4) for s in L[:-1]))
 stated("where they cost more steps",
-       all(steps_ratio(chart, w, 0.02) > steps_ratio(chart, w, 0.005) for w in (2, 3, 4)))
+       all(steps_ratio(found, w, 0.02) > steps_ratio(found, w, 0.005) for w in (2, 3, 4)))
 stated("they can be lower", any(
-    point[f"{kind} backprop"] < 0.95 * chart["predicted"][f"{kind} backprop"][1][L.index(latency)]
+    point[f"{kind} backprop"] < 0.95 * found["predicted"][f"{kind} backprop"][1][L.index(latency)]
     for latency, point in rings.items() for kind in ("locked", "model-parallel")))
 
 # %% [markdown]
 # ## The verdict
 #
-# The benchmark puts its figures into sentences by itself:
+# The record ends with its findings: how many times faster DNI in two processes is, at what and
+# than whom. The best rival is the fastest backprop on the same machine, without links. (The
+# [report](../benchmarks/records/speed/README.md) says it in sentences.)
 
 # %%
-Markdown("\n".join(f"- {line}" for line in record["verdict"]))
+for name, ratio in record["findings"].items():
+    print(f"{name:37} {ratio:.2f}" if ratio else f"{name:37} not there in most repeats")
 
 # %% [markdown]
-# And in two sentences, to be said without looking:
+# In two sentences, to be said without looking:
 #
 # - **In images per second "over 3-fold" is true against backprop that is split over the same
 #   workers, once links are slow or (by prediction) workers many, because backprop waits for every
@@ -530,7 +533,7 @@ stated("two cores make it about a tie in images per second",
 #   [arXiv:1608.05343](https://arxiv.org/abs/1608.05343).
 # - Y. Huang et al., *GPipe: Efficient Training of Giant Neural Networks using Pipeline
 #   Parallelism*, 2019, [arXiv:1811.06965](https://arxiv.org/abs/1811.06965): the pipelined rival.
-# - In this project: [`race.py`](../sgdni/benchmark/speed/race.py),
-#   [`sweep.py`](../sgdni/benchmark/speed/sweep.py) and
-#   [`breakeven.py`](../sgdni/benchmark/speed/breakeven.py), which made the record.
+# - In this project: [`race.py`](../sgdni/experiments/speed/race.py),
+#   [`sweep.py`](../sgdni/experiments/speed/sweep.py) and
+#   [`breakeven.py`](../sgdni/experiments/speed/breakeven.py), which made the record.
 # - The images: MNIST, by Yann LeCun and Corinna Cortes, CC BY-SA 3.0.

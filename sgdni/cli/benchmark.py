@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,11 @@ from sgdni._util.checks import check_count
 from sgdni.cli import options, speed
 from sgdni.data import Dataset, load
 from sgdni.experiments.accuracy import peers, pictures
-from sgdni.experiments.accuracy.compare import Runs, compare, recipe
-from sgdni.experiments.accuracy.results import summarise, write
+from sgdni.experiments.accuracy.compare import Runs, compare
+from sgdni.experiments.accuracy.results import summarise
 from sgdni.experiments.accuracy.table import render
+from sgdni.experiments.contenders import Contender
+from sgdni.experiments.record import folder_for, write
 from sgdni.runs.methods import METHODS, lookup
 
 EPOCHS, REPEATS = 15, 3
@@ -81,13 +83,11 @@ def run(args: argparse.Namespace) -> None:
         check_count("--validate", args.validate, 1, len(data.x_train) - 1)
         data = data.validation_split(args.validate, np.random.default_rng(0))
     target = data.target_accuracy if args.target is None else args.target
-    if args.speed:
-        speed.run(args, data, target, epochs=epochs, repeats=repeats)
-    else:
-        _compare_methods(args, data, target, epochs, repeats)
+    compare_them = speed.run if args.speed else _compare_methods
+    compare_them(args, data, target=target, epochs=epochs, repeats=repeats)
 
 
-def _compare_methods(args: argparse.Namespace, data: Dataset, target: float, epochs: int,
+def _compare_methods(args: argparse.Namespace, data: Dataset, *, target: float, epochs: int,
                      repeats: int) -> None:
     methods, threads = getattr(args, "methods", list(METHODS)), getattr(args, "blas_threads", 1)
     check_count("--blas-threads", threads)
@@ -98,45 +98,23 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, target: float, epo
         raise ValueError("--engine: mpi is for sgdni train; the benchmark compares sequential, "
                          "threads or processes in one process")
     settings = options.cut(settings, "cdni-ls", data)
-    workers = 1
-    if settings.engine != "sequential":
-        workers = len(settings.interfaces) + 1
-        if threads != 1:
-            raise ValueError("--blas-threads: parallel modules use one each")
-    contenders = {
-        name: recipe(name, workers=workers, blas_threads=threads)
-        for name in methods
-    }
+    if settings.engine != "sequential" and threads != 1:
+        raise ValueError("--blas-threads: parallel modules use one each")
+    contenders = [Contender(name, blas_threads=threads) for name in methods]
     if getattr(args, "peers", False):
         found, missing = peers.available(threads)
-        contenders |= found
+        contenders += found
         for name in missing:
             print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
-    out = args.out or Path("results") / time.strftime("benchmark-%Y%m%d-%H%M%S")
-    out.mkdir(parents=True, exist_ok=True)  # before the work, to learn early that it cannot be
+    with folder_for(args.out, "benchmark") as out:
+        def results_of(runs: dict[str, Runs]) -> dict:
+            return summarise(runs, data, settings, epochs=epochs, target=target)
 
-    def results_of(runs: dict[str, Runs]) -> dict:
-        return summarise(runs, data, settings, epochs=epochs, target=target)
-
-    turns = repeats * epochs * len(contenders)
-    try:
-        with tqdm(total=turns, unit="epoch", disable=None, leave=False) as bar:
-            def on_turn(name: str) -> None:
-                bar.set_description(name, refresh=False)
-                bar.update()
-
-            def on_repeat(runs: dict[str, Runs]) -> None:
-                # Written after every repeat, so an interruption keeps the finished ones.
-                path = write(results_of(runs), out)
-                done = max(len(r.histories) for r in runs.values())
-                bar.write(f"repeat {done} of {repeats} done, so far in {path}")
-
-            runs = compare(contenders, data, settings, epochs=epochs, repeats=repeats,
-                           on_turn=on_turn, on_repeat=on_repeat)
-    finally:
-        if not any(out.iterdir()):
-            out.rmdir()
-    results = results_of(runs)
-    written = [write(results, out), *pictures.comparison(results, out)]
+        # Written after every repeat, so an interruption keeps the finished ones.
+        runs = compare(contenders, data, settings, epochs=epochs, repeats=repeats,
+                       watch=partial(tqdm, unit="epoch", disable=None, leave=False),
+                       on_repeat=lambda runs: print(f"so far in {write(results_of(runs), out)}"))
+        results = results_of(runs)
+        written = [write(results, out), *pictures.draw_all(results, out)]
     print(render(results))
-    print("\nWritten: " + "  ".join(str(path) for path in written))
+    print("\nWritten: " + "  ".join(map(str, written)))

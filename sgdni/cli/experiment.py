@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,6 +13,7 @@ from sgdni._util.checks import check_count
 from sgdni.cli.options import flag
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.frame import Experiment, Held, compare, run
+from sgdni.experiments.record import folder_for
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -66,17 +66,11 @@ def _run(args: argparse.Namespace) -> None:
         seeds = experiment.quick_seeds if args.quick else experiment.seeds
     check_count("--seeds", seeds)
     record = _record(experiment, args.check) if args.check else None
-    folder = args.out or Path("results") / time.strftime(f"{experiment.name}-%Y%m%d-%H%M%S")
-    folder.mkdir(parents=True, exist_ok=True)  # before the work, to learn early that it cannot be
-    try:
-        with blas_threads(1), tqdm(total=100, unit="%", disable=None, leave=False,
-                                   bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as bar:
-            def on_progress(share: float) -> None:
-                bar.update(100 * share - bar.n)
-            results = run(experiment, settings, seeds, folder, on_progress=on_progress)
-    finally:
-        if not any(folder.iterdir()):
-            folder.rmdir()
+    with (folder_for(args.out, experiment.name) as folder, blas_threads(1),
+          tqdm(total=100, disable=None, leave=False,
+               bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as bar):
+        results = run(experiment, settings, seeds, folder,
+                      on_progress=lambda share: bar.update(100 * share - bar.n))
     print(results["finding"])
     for name, value in results["findings"].items():
         print(f"  {name}: {_spell(value)}")

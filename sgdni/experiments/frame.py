@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from sgdni.experiments.accuracy.results import write
 from sgdni.experiments.machine import describe
+from sgdni.experiments.record import write
+from sgdni.plotting.figures import save
 
 Settings = dict[str, object]
 Findings = dict[str, float | list[float] | None]
@@ -83,7 +84,7 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
         write(results, folder)
     on_progress(1.0)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    experiment.draw(results).savefig(folder / f"{experiment.name}.png", dpi=150)
+    save({experiment.name: experiment.draw(results)}, folder)
     return results
 
 

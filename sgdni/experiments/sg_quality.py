@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from sgdni.data import load
 from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.plotting.colours import BLUE, TRUE
+from sgdni.plotting.figures import tidy
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 
@@ -62,7 +63,7 @@ def draw(results: dict) -> Figure:
     axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":", label="predicting zero")
     axes.set(xlabel="interface, counted from the bottom", xticks=interfaces, ylim=(0, None),
              ylabel="relative squared error")
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     axes.legend(frameon=False)
     s = results["settings"]
     axes.set_title(f"{results['finding']}\n{s['method']}, {s['data']}, {s['interfaces']} hidden "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ from helpers import TINY, blobs
 
 from sgdni._util.blas import blas_libraries, blas_threads
 from sgdni.cli import main
-from sgdni.experiments.accuracy.compare import Recipe, Runs, compare, recipe
-from sgdni.experiments.accuracy.results import summarise, write
+from sgdni.experiments.accuracy.compare import Runs, compare
+from sgdni.experiments.accuracy.results import summarise
 from sgdni.experiments.accuracy.table import render
+from sgdni.experiments.contenders import Contender
 from sgdni.experiments.products import Product
+from sgdni.experiments.record import folder_for, write
+from sgdni.experiments.tables import markdown, plain
 from sgdni.runs.methods import METHODS, build_trainer
 from sgdni.schedules import DivergenceError
 from sgdni.training import EpochRecord
@@ -66,7 +71,8 @@ def record(epoch, seconds, accuracy, total, sg=()):
 
 def rows_of(histories, target=0.9):
     data = blobs(np.random.default_rng(0))
-    runs = {name: Runs(name, Recipe(Fake), histories=h) for name, h in histories.items()}
+    runs = {name: Runs(Contender(name), [SimpleNamespace(history=one) for one in h])
+            for name, h in histories.items()}
     epochs = max(len(h) for hs in histories.values() for h in hs)
     results = summarise(runs, data, TINY, epochs=epochs, target=target)
     return {row["method"]: row for row in results["rows"]}
@@ -101,7 +107,8 @@ def test_without_backprop_there_is_no_speedup():
 def test_contenders_take_turns_and_a_diverged_one_drops_out(tmp_path):
     turns = []
     data = blobs(np.random.default_rng(0))
-    contenders = {name: Recipe(lambda s, d, name=name: Fake(name, turns)) for name in "abc"}
+    contenders = [Contender(name, build=lambda s, d, name=name: Fake(name, turns))
+                  for name in "abc"]
     runs = compare(contenders, data, TINY, epochs=3, repeats=1)
     assert "".join(turns) == "abcabcac"
     assert "diverged" in runs["b"].failure
@@ -111,7 +118,7 @@ def test_contenders_take_turns_and_a_diverged_one_drops_out(tmp_path):
     assert json.loads(write(results, tmp_path).read_text())["rows"][1]["failure"]
 
 
-def test_blas_threads_are_those_of_the_recipe():
+def test_blas_threads_are_those_of_the_contender():
     seen = []
 
     class Looks(Fake):
@@ -119,10 +126,10 @@ def test_blas_threads_are_those_of_the_recipe():
             seen.append({library["num_threads"] for library in blas_libraries()})
             super().epoch()
 
-    contenders = {
-        name: Recipe(lambda s, d, name=name: Looks(name, []), blas_threads=count)
+    contenders = [
+        Contender(name, blas_threads=count, build=lambda s, d, name=name: Looks(name, []))
         for name, count in (("a", 1), ("c", 2))
-    }
+    ]
     with blas_threads(2):
         compare(contenders, blobs(np.random.default_rng(0)), TINY, epochs=1, repeats=1)
     assert seen in ([{1}, {2}], [set(), set()])  # none to be seen where BLAS has no such switch
@@ -156,7 +163,7 @@ def test_seconds_add_up_over_epochs():
 def test_repeats_use_consecutive_seeds_and_are_reproducible():
     data = blobs(np.random.default_rng(0))
     def losses():
-        runs = compare({"cdni": recipe("cdni")}, data, TINY, epochs=1, repeats=2)
+        runs = compare([Contender("cdni")], data, TINY, epochs=1, repeats=2)
         return [h[0].train_loss for h in runs["cdni"].histories]
     first = losses()
     assert first == losses() and first[0] != first[1]
@@ -165,6 +172,42 @@ def test_repeats_use_consecutive_seeds_and_are_reproducible():
 def test_non_finite_figures_become_null(tmp_path):
     path = write({"rows": [{"x": float("nan"), "y": [1.0, float("inf")]}]}, tmp_path)
     assert json.loads(path.read_text()) == {"rows": [{"x": None, "y": [1.0, None]}]}
+
+
+def test_a_folder_that_stays_empty_is_dropped(tmp_path):
+    with pytest.raises(ValueError, match="no"), folder_for(tmp_path / "a/b", "x"):
+        raise ValueError("no")
+    assert not (tmp_path / "a/b").exists()
+    with folder_for(tmp_path / "a/b", "x") as folder:
+        write({}, folder)
+    assert (tmp_path / "a/b/results.json").exists()
+
+
+def test_an_interrupted_write_leaves_the_old_record(tmp_path):
+    write({"a": 1}, tmp_path)
+    with pytest.raises(TypeError):
+        write({"a": object()}, tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text()) == {"a": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_tables_in_both_forms():
+    header, rows = ("who", "ms"), [("a", "1.0"), ("long", "10.0")]
+    assert plain(header, rows).splitlines() == [
+        "who     ms", "----------", "a      1.0", "long  10.0"]
+    assert markdown(header, rows).splitlines() == [
+        "| who | ms |", "|---|---:|", "| a | 1.0 |", "| long | 10.0 |"]
+
+
+def test_a_contender_has_settings_of_its_own():
+    base = replace(TINY, hidden=(8, 8), cuts=(1,), engine="processes", latency=0.001)
+    assert Contender("backprop").settings(base) == base and Contender("cdni").workers(base) == 2
+    alone = Contender("a", "backprop", "sequential", changes={"lr": 0.5})
+    assert alone.settings(base) == replace(base, engine="sequential", latency=0.0, lr=0.5)
+    assert alone.workers(base) == 1
+    assert Contender("peer", build=lambda s, d: None).workers(base) == 1
+    trainer = alone.trainer(base, blobs(np.random.default_rng(0)))
+    assert trainer.schedule.network.modules[0].optimizer.lr == 0.5
 
 
 def test_products_alone_compute_the_listed_shapes(rng, monkeypatch):

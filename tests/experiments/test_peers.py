@@ -40,4 +40,4 @@ def test_sklearn_learns_the_same_problem():
 def test_available_tells_found_from_missing(monkeypatch):
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name == "torch" or None)
     found, missing = peers.available()
-    assert (list(found), missing) == (["pytorch"], ["scikit-learn"])
+    assert ([c.name for c in found], missing) == (["pytorch"], ["scikit-learn"])

@@ -6,100 +6,98 @@ another machine. Speeds are therefore compared as ratios within one turn (A B C 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from sgdni._util.blas import blas_threads
 from sgdni.data import Dataset
-from sgdni.runs.methods import build_trainer
+from sgdni.experiments.contenders import Contender, Learner
+from sgdni.experiments.medians import median
 from sgdni.runs.settings import Settings
 from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
 from sgdni.training import EpochRecord
 
-
-class Contender(Protocol):
-    """What is compared: anything that trains an epoch and keeps a history. A Trainer is one."""
-
-    history: list[EpochRecord]
-
-    def epoch(self) -> EpochRecord: ...
+Watch = Callable[[Iterable, str], Iterable]  # passes things on, and shows how far they are
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a contender is made and run.
-
-    build : makes it from settings (with their seed) and data.
-    workers : modules at work at the same time.
-    blas_threads : threads of its matrix products.
-    """
-
-    build: Callable[[Settings, Dataset], Contender]
-    workers: int = 1
-    blas_threads: int = 1
+def unwatched(things: Iterable, name: str) -> Iterable:
+    """Pass things on, and show nothing."""
+    return things
 
 
 @dataclass
 class Runs:
     """All repeats of one contender.
 
-    histories : one list of EpochRecord for each repeat.
+    learners : what trained, one for each repeat.
     failure : why a repeat broke off, or None.
     """
 
-    name: str
-    recipe: Recipe
-    histories: list[list[EpochRecord]] = field(default_factory=list)
+    contender: Contender
+    learners: list[Learner] = field(default_factory=list)
     failure: str | None = None
 
+    @property
+    def histories(self) -> list[list[EpochRecord]]:
+        """One for each repeat."""
+        return [learner.history for learner in self.learners]
 
-def recipe(method: str, *, workers: int = 1, blas_threads: int = 1) -> Recipe:
-    """Return the recipe for one of the package's own methods."""
-    def build(settings: Settings, data: Dataset) -> Contender:
-        return build_trainer(method, settings, data)
-    return Recipe(build, workers, blas_threads)
+    def figures(self, settings: Settings, epochs: int) -> dict:
+        """Return what every comparison says of a contender.
+
+        Test accuracy is that of the last epoch, never of the best one; its spread is [least,
+        largest]. Times are medians over all epochs of all repeats.
+        """
+        last = [h[-1].test_accuracy for h in self.histories if len(h) == epochs]
+        step = median([r.train_seconds / r.steps for h in self.histories for r in h])
+        return {
+            "workers": self.contender.workers(settings),
+            "blas_threads": self.contender.blas_threads,
+            "test_accuracy": median(last),
+            "test_accuracy_spread": [min(last), max(last)] if last else None,
+            "seconds_per_step": step,
+            "images_per_second": settings.batch_size / step if step else None,
+            "failure": self.failure,
+        }
 
 
-def compare(contenders: dict[str, Recipe], data: Dataset, settings: Settings, *, epochs: int,
-            repeats: int,
-            on_turn: Callable[[str], None] | None = None,
-            on_repeat: Callable[[dict[str, Runs]], None] | None = None) -> dict[str, Runs]:
+def compare(contenders: Sequence[Contender], data: Dataset, settings: Settings, *, epochs: int,
+            repeats: int, watch: Watch = unwatched,
+            start: Callable[[Contender, Settings, Dataset], Learner] = Contender.trainer,
+            on_repeat: Callable[[dict[str, Runs]], None] = lambda runs: None) -> dict[str, Runs]:
     """Train every contender for `epochs`, `repeats` times with seeds seed, seed + 1, ...
 
     A contender that breaks down drops out of that repeat with what it had; the others go on.
 
     Parameters
     ----------
-    contenders : dict of str to Recipe
-    data, settings : as for `build_trainer`
-    on_turn : called with a contender's name before each of its epochs
+    contenders, data, settings : who, on what, how
+    watch : passes on the turns of a repeat, to show progress
+    start : makes what trains
     on_repeat : called after each repeat with all runs so far, to save them
 
     Returns
     -------
     dict of str to Runs
+        By the contenders' names.
     """
-    runs = {name: Runs(name, made_by) for name, made_by in contenders.items()}
+    runs = {contender.name: Runs(contender) for contender in contenders}
     for repeat in range(repeats):
         seeded = replace(settings, seed=settings.seed + repeat)
-        trainers = {name: made_by.build(seeded, data) for name, made_by in contenders.items()}
-        for name, trainer in trainers.items():
-            runs[name].histories.append(trainer.history)
-        out: set[str] = set()
-        for _ in range(epochs):
-            for name, trainer in trainers.items():
-                if on_turn is not None:
-                    on_turn(name)
-                if name in out:
-                    continue
-                with blas_threads(contenders[name].blas_threads):
-                    try:
-                        trainer.epoch()
-                    except (DivergenceError, FitError) as error:
-                        out.add(name)
-                        runs[name].failure = f"seed {seeded.seed}: {error}"
-        if on_repeat is not None:
-            on_repeat(runs)
+        running = {c.name: start(c, seeded, data) for c in contenders}
+        for name, learner in running.items():
+            runs[name].learners.append(learner)
+        turns = [contender for _ in range(epochs) for contender in contenders]
+        for contender in watch(turns, f"repeat {repeat + 1} of {repeats}"):
+            name = contender.name
+            if name not in running:
+                continue
+            try:
+                with blas_threads(contender.blas_threads):
+                    running[name].epoch()
+            except (DivergenceError, FitError) as error:
+                del running[name]
+                runs[name].failure = f"seed {seeded.seed}: {error}"
+        on_repeat(runs)
     return runs

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from sgdni.data import Dataset, scale_pixels
-from sgdni.experiments.accuracy.compare import Recipe
+from sgdni.experiments.contenders import Contender
 from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
@@ -23,15 +23,15 @@ from sgdni.training import EpochRecord
 from sgdni.training.batches import minibatches
 
 
-def available(blas_threads: int = 1) -> tuple[dict[str, Recipe], list[str]]:
-    """Return the peers that are installed, as entries by name, and the names of the others."""
+def available(blas_threads: int = 1) -> tuple[list[Contender], list[str]]:
+    """Return the peers that are installed, as contenders, and the names of the others."""
     peers = {"pytorch": ("torch", TorchPeer), "scikit-learn": ("sklearn", SklearnPeer)}
-    found = {
-        name: Recipe(partial(build, blas_threads=blas_threads), 1, blas_threads)
-        for name, (package, build) in peers.items()
-        if importlib.util.find_spec(package) is not None
-    }
-    return found, [name for name in peers if name not in found]
+    here = {name for name, (package, _) in peers.items() if importlib.util.find_spec(package)}
+    return [
+        Contender(name, blas_threads=blas_threads,
+                  build=partial(build, blas_threads=blas_threads))
+        for name, (_, build) in peers.items() if name in here
+    ], [name for name in peers if name not in here]
 
 
 class TorchPeer:
@@ -121,8 +121,7 @@ class SklearnPeer:
         from sklearn.neural_network import MLPClassifier
 
         self.data, self.settings = data, settings
-        dtype = np.dtype(settings.dtype)
-        self.x_train, self.x_test = (scale_pixels(x, dtype) for x in (data.x_train, data.x_test))
+        self.dtype = np.dtype(settings.dtype)
         self.history: list[EpochRecord] = []
         activation = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}[settings.activation]
         self.model = MLPClassifier(
@@ -133,15 +132,16 @@ class SklearnPeer:
 
     def epoch(self) -> EpochRecord:
         data = self.data
+        x_train, x_test = (scale_pixels(x, self.dtype) for x in (data.x_train, data.x_test))
         started = time.perf_counter()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # advice on convergence, of no use after one epoch
-            self.model.partial_fit(self.x_train, data.y_train, classes=range(data.n_classes))
+            self.model.partial_fit(x_train, data.y_train, classes=range(data.n_classes))
         seconds = time.perf_counter() - started
-        p = self.model.predict_proba(self.x_test)
+        p = self.model.predict_proba(x_test)
         true = np.clip(p[np.arange(len(p)), data.y_test], np.finfo(p.dtype).tiny, None)
         # It trains on the rest too, which our minibatches leave out: whole steps, rounded.
-        steps = round(len(self.x_train) / self.settings.batch_size)
+        steps = round(len(x_train) / self.settings.batch_size)
         return _record(self.history, [self.model.loss_] * steps, float("nan"),
                        float(-np.log(true).mean()),
                        float((p.argmax(axis=1) == data.y_test).mean()), seconds)

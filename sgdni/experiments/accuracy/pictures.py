@@ -9,22 +9,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sgdni.experiments.tables import count
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, PINK, SKY, SYNTHETIC, TRUE, VERMILION
+from sgdni.plotting.figures import legend_below, save, tidy
 
 # A method keeps its colour everywhere: backprop that of the true gradient.
 COLOURS = {
     "backprop": TRUE, "dni": ORANGE, "cdni": SKY, "cdni-ls": SYNTHETIC,
     "cdni-stochastic": GREEN, "pytorch": BLUE, "scikit-learn": PINK,
 }
-DPI = 150
 
 
-def comparison(results: dict, folder: Path) -> list[Path]:
+def draw_all(results: dict, folder: Path) -> list[Path]:
     """Draw ``accuracy.png`` and, if any method has SG models, ``sg_error.png``; return paths."""
-    written = [_save(accuracy(results), folder / "accuracy.png")]
+    figures = {"accuracy": accuracy(results)}
     if any(row["sg_relative_error"] for row in results["rows"]):
-        written.append(_save(sg_error(results), folder / "sg_error.png"))
-    return written
+        figures["sg_error"] = sg_error(results)
+    return save(figures, folder)
 
 
 def accuracy(results: dict) -> Figure:
@@ -53,12 +54,12 @@ def accuracy(results: dict) -> Figure:
     for axes in (by_epoch, by_second):
         if target is not None:
             axes.axhline(100 * target, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
-        _tidy(axes)
-    handles, labels = by_epoch.get_legend_handles_labels()
-    columns = 140 // (8 + max(map(len, labels), default=0))  # as many as fit the width
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)),
-                  frameon=False, fontsize=9)
-    _title(figure, results)
+        tidy(axes)
+    legend_below(figure, by_epoch)
+    s = results["settings"]
+    figure.suptitle(f"{results['data']['name']}, hidden layers {'-'.join(map(str, s['hidden']))}, "
+                    f"batch {s['batch_size']}, lr {s['lr']:g}, {count(s['repeats'], 'seed')}",
+                    fontsize=11)
     return figure
 
 
@@ -87,11 +88,10 @@ def sg_error(results: dict) -> Figure:
         axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xlabel="epochs", title=row["method"])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _tidy(axes)
+        tidy(axes)
     panels[0].set(ylabel="relative squared error", ylim=(0, min(2.0, 1.08 * top)))
     most = max(range(len(panels)), key=lambda k: len(panels[k].get_legend_handles_labels()[0]))
-    handles, labels = panels[most].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    legend_below(figure, panels[most])
     figure.suptitle(
         "Error of synthetic gradients: solid against the true gradient, dashed against the "
         "fitted target\n(the same at the top interface); dotted: predicting zero", fontsize=10,
@@ -119,24 +119,3 @@ def _band(axes: Axes, x: np.ndarray, values: np.ndarray, method: str) -> None:
 def _marker(x: np.ndarray) -> str | None:
     """A line of one point needs a marker to be seen."""
     return "o" if len(x) == 1 else None
-
-
-def _tidy(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="0.92")
-    axes.set_axisbelow(True)
-
-
-def _title(figure: Figure, results: dict) -> None:
-    s = results["settings"]
-    widths = "-".join(map(str, s["hidden"]))
-    figure.suptitle(
-        f"{results['data']['name']}, hidden layers {widths}, batch {s['batch_size']}, "
-        f"lr {s['lr']:g}, "
-        f"{s['repeats']} {'seeds' if s['repeats'] > 1 else 'seed'}", fontsize=11,
-    )
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=DPI)
-    return path

@@ -3,22 +3,25 @@
 One hidden layer for each worker, so the network grows with the workers, and each worker on a
 machine of its own, so that none slows another down. Throughput is predicted by the timeline from
 costs measured here. How many more steps learning takes is measured, up to `LEARNT` workers and
-with targets as late as the latency makes them, up to `LATENESS`.
+with targets as late as the latency makes them, up to `STALENESS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from sgdni.data import Dataset
-from sgdni.experiments.accuracy.compare import Recipe, compare
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, Way
+from sgdni.experiments.accuracy.compare import Watch, compare, unwatched
+from sgdni.experiments.contenders import Contender
+from sgdni.experiments.medians import median
+from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, linked
+from sgdni.experiments.speed.costs import link_costs, module_costs
 from sgdni.experiments.speed.race import Racer
-from sgdni.experiments.speed.sweep import Costs, Point, measure, times_faster
-from sgdni.runs.methods import build_trainer
+from sgdni.experiments.speed.sweep import measure, steps_faster
 from sgdni.runs.settings import Settings
 from sgdni.timeline import SCHEDULES, Links, ModuleCost, step_seconds
 
@@ -27,7 +30,7 @@ LATENCIES = (0.0, 0.0002, 0.001, 0.005, 0.02, 0.1)
 LEARNT = (2, 3, 4, 8)  # workers for which the steps to the target are measured
 # By how many minibatches targets come late there, and up to which latency that is enough: twice
 # the latency, in steps of 2 ms, and what waits in queues.
-LATENESS = ((8, 0.005), (24, 0.02))
+STALENESS = ((8, 0.005), (24, 0.02))
 MEASURED = (0.0, 0.001, 0.005, 0.02)  # latencies at which two workers are measured
 RIVALS = ("locked backprop", "model-parallel backprop", "pipelined backprop")
 
@@ -35,49 +38,45 @@ RIVALS = ("locked backprop", "model-parallel backprop", "pipelined backprop")
 def layered(base: Settings, workers: int, latency: float = 0.0) -> Settings:
     """Return the base with one hidden layer for each worker."""
     return replace(base, hidden=(base.hidden[0],) * workers, cuts=tuple(range(1, workers)),
-                   engine="processes", latency=latency,
-                   queue_size=max(base.queue_size, int(1000 * latency)))
+                   engine="processes", **linked(base, latency))
 
 
-def chart(base: Settings, data: Dataset, every: Sequence[Way], *, cores: int, turns: int,
-          steps: int, epochs: int, repeats: int, target: float,
-          on_turn: Callable[[str], None] = lambda name: None) -> dict:
+def break_even_map(contenders: Sequence[Contender], base: Settings, data: Dataset, *, cores: int,
+                   turns: int, steps: int, epochs: int, repeats: int, target: float,
+                   watch: Watch = unwatched) -> dict:
     """Return the JSON-ready map.
 
     predicted : for each rival and "best" of them, times faster by workers and latency.
     measured : the same at two workers, where there are two cores (which they share).
-    learning : by workers and lateness, steps to the target of DNI over those of backprop.
+    learning : by workers and staleness, steps to the target of DNI over those of backprop.
     """
-    costs = Costs(layered(base, 4), data, np.random.default_rng(base.seed), steps)
-    modules, links = costs.modules(None), costs.links("processes", 0.0)
-    waits = costs.links("processes", 0.005)  # waking from a timer costs more than from a signal
+    four = layered(base, 4)
+    modules = module_costs("cdni-ls", four, data, np.random.default_rng(base.seed), repeats=steps)
+    # Waking from a timer costs more than from a signal.
+    signal, timer = ([link_costs(four, data, latency, max(8, steps // 4), targets=targets)
+                      for targets in (False, True)] for latency in (0.0, 0.005))
     predicted: dict[str, list[list[float]]] = {name: [] for name in (*RIVALS, "best")}
-    for workers in WORKERS:
-        # One worker is backprop, whoever it is.
-        rows = [
-            dict.fromkeys(predicted, 1.0) if workers == 1 else compare_steps(
-                stacked(modules, workers), latency, base.fit_every, waits if latency else links)
-            for latency in LATENCIES
-        ]
+    for workers in watch(WORKERS, "predict"):
+        rows = [times_faster(stacked(modules, workers), latency, base.fit_every,
+                             timer if latency else signal) for latency in LATENCIES]
         for name, table in predicted.items():
             table.append([row[name] for row in rows])
-        on_turn("predict")
-    ways = [way for way in every if way.name in (BACKPROP, SPLIT, DNI)]
+    three = [c for c in contenders if c.name in (BACKPROP, SPLIT, DNI)]
     measured = []
-    for latency in MEASURED if cores > 1 else ():
-        point = measure(Point("map", latency, layered(base, 2, latency)), ways, data, cores=cores,
-                        turns=turns, steps=steps, on_turn=lambda: on_turn("measure"))
+    for latency in watch(MEASURED if cores > 1 else (), "measure"):
+        point = measure(three, layered(base, 2, latency), data, cores=cores, turns=turns,
+                        steps=steps)
         measured.append({
             "workers": 2, "latency": latency, "point": point,
-            "locked backprop": times_faster(point, DNI, BACKPROP),
-            "model-parallel backprop": times_faster(point, DNI, SPLIT),
+            "locked backprop": steps_faster(point, DNI, BACKPROP),
+            "model-parallel backprop": steps_faster(point, DNI, SPLIT),
         })
     return {
         "workers": WORKERS, "latencies": LATENCIES, "predicted": predicted, "measured": measured,
         "learning": [
             entry for workers in LEARNT
             for entry in learning(layered(base, workers), data, epochs=epochs, repeats=repeats,
-                                  target=target, on_turn=on_turn)
+                                  target=target, watch=watch)
         ],
     }
 
@@ -85,18 +84,20 @@ def chart(base: Settings, data: Dataset, every: Sequence[Way], *, cores: int, tu
 def stacked(four: Sequence[ModuleCost], workers: int) -> list[ModuleCost]:
     """Return costs for any number of workers from those of four: lowest, two between, top."""
     low, middle, _, top = four
-    return [low, *[middle] * (workers - 2), top]
+    return [low, *[middle] * (workers - 2), top][:workers]
 
 
-def compare_steps(modules: Sequence[ModuleCost], latency: float, fit_every: int,
-                  links: tuple[Links, Links]) -> dict[str, float]:
+def times_faster(modules: Sequence[ModuleCost], latency: float, fit_every: int,
+                 links: Sequence[Links]) -> dict[str, float]:
     """Return how many times as many steps a second DNI makes as each rival, and as the best.
 
-    Queues are deep enough to cover the latency.
+    `links` are those of locked and of decoupled schedules. Queues are long enough to cover the
+    latency. One worker is backprop, whoever it is.
     """
+    if len(modules) == 1:
+        return dict.fromkeys((*RIVALS, "best"), 1.0)
     locked, decoupled = links
-    busiest = max(m.forward + m.learn for m in modules)
-    queue_size = 4 + int(latency / busiest)
+    queue_size = 4 + int(latency / max(m.forward + m.learn for m in modules))
 
     def seconds(name: str, steps: int, links: Links, **options) -> float:
         played = SCHEDULES[name](modules, steps, latency=latency, links=links, **options)
@@ -110,56 +111,37 @@ def compare_steps(modules: Sequence[ModuleCost], latency: float, fit_every: int,
 
 
 def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, target: float,
-             lateness: Sequence[tuple[int, float]] = LATENESS,
-             on_turn: Callable[[str], None] = lambda name: None) -> list[dict]:
-    """Count the steps to the target with backprop, and with targets of each lateness.
+             staleness: Sequence[tuple[int, float]] = STALENESS, watch: Watch = unwatched
+             ) -> list[dict]:
+    """Count the steps to the target with backprop, and with targets of each staleness.
 
     Returns
     -------
     list of dict
-        One for each of `lateness`. `steps_ratio` is that of medians; None unless most runs of
+        One for each of `staleness`. `steps_ratio` is that of medians; None unless most runs of
         both got there within so many epochs.
     """
-    racers: dict[str, list[Racer]] = {}
-
-    def recipe(name: str, method: str, **changes: object) -> Recipe:
-        racers[name] = []
-
-        def build(seeded: Settings, data: Dataset) -> Racer:
-            changed = replace(seeded, latency=0.0, **changes)
-            racers[name].append(Racer(build_trainer(method, changed, data), target))
-            return racers[name][-1]
-        return Recipe(build)
-
-    recipes = {"backprop": recipe("backprop", "backprop", engine="sequential")}
-    for late, _ in lateness:
-        name = f"{late} late"
-        recipes[name] = recipe(name, "cdni-ls", engine="threads", deterministic=True,
-                               queue_size=late)
-    compare(recipes, data, settings, epochs=epochs, repeats=repeats, on_turn=on_turn)
-    steps = {name: [r.reached[1] if r.reached else None for r in found]
-             for name, found in racers.items()}
-    medians = {name: float(np.median([np.inf if s is None else s for s in found]))
-               for name, found in steps.items()}
-    entries = []
-    for late, latency in lateness:
-        ours, theirs = medians[f"{late} late"], medians["backprop"]
-        entries.append({
-            "workers": len(settings.hidden), "lateness": late, "latency": latency,
-            "epochs": epochs, "steps": steps[f"{late} late"], "backprop_steps": steps["backprop"],
-            "steps_ratio": ours / theirs if np.isfinite([ours, theirs]).all() else None,
-        })
-    return entries
+    late = [Contender(str(n), "cdni-ls", "threads",
+                      changes={"latency": 0.0, "deterministic": True, "queue_size": n})
+            for n, _ in staleness]
+    runs = compare([Contender(BACKPROP, "backprop", "sequential"), *late], data, settings,
+                   epochs=epochs, repeats=repeats, watch=watch, start=partial(Racer, target))
+    theirs, *every = ([racer.reached and racer.reached[1] for racer in mine.learners]
+                      for mine in runs.values())
+    return [
+        {"workers": len(settings.hidden), "staleness": n, "latency": latency, "epochs": epochs,
+         "steps": ours, "backprop_steps": theirs,
+         "steps_ratio": median(ours) / median(theirs) if median(ours) and median(theirs) else None}
+        for ours, (n, latency) in zip(every, staleness, strict=True)
+    ]
 
 
-def steps_ratio(chart: dict, workers: int, latency: float) -> float:
-    """Return how many times as many steps learning takes there.
+def steps_ratio(found: dict, workers: int, latency: float) -> float:
+    """Return how many times as many steps learning takes there, by the map.
 
     Infinity when most runs did not reach the target, NaN where nothing was measured.
     """
     if workers == 1:
         return 1.0
-    for entry in chart["learning"]:
-        if entry["workers"] == workers and latency <= entry["latency"]:
-            return np.inf if entry["steps_ratio"] is None else entry["steps_ratio"]
-    return np.nan
+    return next((entry["steps_ratio"] or np.inf for entry in found["learning"]
+                 if entry["workers"] == workers and latency <= entry["latency"]), np.nan)

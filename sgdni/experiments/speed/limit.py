@@ -14,37 +14,35 @@ import numpy as np
 
 from sgdni._util.shared import shared_zeros
 from sgdni.data import Dataset
-from sgdni.experiments.speed.contenders import Way
+from sgdni.experiments.contenders import Contender
 from sgdni.parallel.workers import Processes
 from sgdni.runs.settings import Settings
 from sgdni.training import Trainer
 from sgdni.training.batches import endless
 
 
-def parallel_limit(way: Way, settings: Settings, data: Dataset, *, cores: int, turns: int,
-                   steps: int) -> float:
+def parallel_limit(contender: Contender, settings: Settings, data: Dataset, *, cores: int,
+                   turns: int, steps: int) -> float:
     """Return the images per second of `cores` trainings at once over those of one alone.
 
     Each is a one-core training in a process of its own. Median over `turns`, alone and together
     in turns.
     """
-    trainers = [way.trainer(settings, data) for _ in range(cores)]
-    ratios = []
-    for _ in range(turns):
-        [alone], together = _rates(trainers[:1], steps), _rates(trainers, steps)
-        ratios.append(float(sum(together)) / alone)
-    return float(np.median(ratios))
+    trainers = [contender.trainer(settings, data) for _ in range(cores)]
+    alone, together = np.array([
+        (_rate(trainers[:1], steps), _rate(trainers, steps)) for _ in range(turns)]).T
+    return float(np.median(together / alone))
 
 
-def _rates(trainers: list[Trainer], steps: int) -> np.ndarray:
-    """Return each one's steps per second while all are at work."""
+def _rate(trainers: list[Trainer], steps: int) -> float:
+    """Return the steps per second that they make together while all are at work."""
     seconds, team = shared_zeros((len(trainers),)), Processes()
 
     def work(i: int, emit) -> None:
-        trainer = trainers[i]
+        trainer, started = trainers[i], 0.0
+        batches = endless(trainer.data, trainer.batch_size, trainer.rng, trainer.dtype)
         # On, until the slowest has its time; the first half warms up.
-        for done, batch in enumerate(endless(trainer.data, trainer.batch_size, trainer.rng,
-                                             trainer.dtype), start=1):
+        for done, batch in enumerate(batches, start=1):
             if done == steps // 2 + 1:
                 started = time.perf_counter()
             trainer.schedule.step(*batch)
@@ -54,6 +52,5 @@ def _rates(trainers: list[Trainer], steps: int) -> np.ndarray:
                 return
 
     tasks = [partial(work, i) for i in range(len(trainers))]
-    for _ in team.run(tasks, lambda i: None, lambda i, state: None):
-        pass
-    return 1 / seconds
+    list(team.run(tasks, lambda i: None, lambda i, state: None))
+    return float((1 / seconds).sum())

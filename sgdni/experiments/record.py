@@ -1,0 +1,61 @@
+"""The record of a comparison, results.json: what it starts with, where it goes, how it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from sgdni._util.files import temporary_beside
+from sgdni.data import Dataset
+from sgdni.experiments.machine import describe
+from sgdni.runs.settings import Settings
+
+
+def beginning(data: Dataset, settings: Settings) -> dict:
+    """Return what every record says first, as JSON has it: machine, data and settings."""
+    first = {
+        "machine": describe(),
+        "data": {"name": data.name, "train": len(data.x_train), "test": len(data.x_test)},
+        "settings": settings.to_dict(),
+    }
+    return json.loads(json.dumps(first))  # lists for tuples
+
+
+@contextmanager
+def folder_for(out: Path | None, kind: str) -> Iterator[Path]:
+    """Make a folder for results, a new one unless `out` is given, and drop it if it stays empty.
+
+    Made before the work, to learn early that it cannot be.
+    """
+    folder = out or Path("results") / time.strftime(f"{kind}-%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write(results: dict, folder: Path) -> Path:
+    """Write ``results.json`` into `folder`, all or nothing, and return its path."""
+    path = folder / "results.json"
+    with temporary_beside(path) as temporary:
+        temporary.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n")
+        os.replace(temporary, path)
+    return path
+
+
+def _finite(value):
+    """Return `value` with NaN and infinity, which JSON does not know, as None."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

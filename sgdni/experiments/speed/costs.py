@@ -1,0 +1,50 @@
+"""What operations and messages cost here and now, and the step time that follows from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sgdni.data import Dataset
+from sgdni.experiments.contenders import Contender
+from sgdni.runs.methods import build_network
+from sgdni.runs.settings import Settings
+from sgdni.timeline import SCHEDULES, Links, ModuleCost, measure_costs, measure_link, step_seconds
+from sgdni.training.batches import endless
+
+PLAYED_STEPS = 200  # of the timeline; enough for the start not to matter
+
+
+def module_costs(method: str, settings: Settings, data: Dataset, rng: np.random.Generator,
+                 workers: str | None = None, **options) -> list[ModuleCost]:
+    """Measure the modules of a fresh network; options as for measure_costs."""
+    network = build_network(method, settings, data.n_features, data.n_classes, rng)
+    batches = endless(data, settings.batch_size, rng, np.dtype(settings.dtype))
+    return measure_costs(network, batches, workers, **options)
+
+
+def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int, *,
+               targets: bool) -> Links:
+    """Measure messages between workers; downwards go targets, with what fits them, or deltas."""
+    dtype = np.dtype(settings.dtype)
+    h = np.zeros((settings.batch_size, max(settings.hidden)), dtype)
+    y = np.zeros(settings.batch_size, np.int64)
+    c = np.zeros((settings.batch_size, data.n_classes), dtype)
+    return Links(*(measure_link(message, settings.engine, latency, repeats)
+                   for message in ((0, h, y), (h, c, h) if targets else (h,))))
+
+
+def predict(contender: Contender, base: Settings, data: Dataset, turn: int, repeats: int
+            ) -> float:
+    """Return the seconds of a step that the timeline predicts from costs measured now."""
+    s = contender.settings(base)
+    rng = np.random.default_rng((s.seed, turn))
+    decoupled, workers, options = contender.schedule == "decoupled", None, {}
+    if s.engine != "sequential":
+        workers, options = s.engine, {"latency": s.latency, "links": link_costs(
+            s, data, s.latency, max(8, repeats // 4), targets=decoupled)}
+    if decoupled:
+        options |= {"fit_every": s.fit_every, "queue_size": s.queue_size}
+    # Locked workers take turns, so that none disturbs another.
+    costs = module_costs(contender.method, s, data, rng, workers, together=decoupled,
+                         repeats=repeats, threads=contender.blas_threads)
+    return step_seconds(SCHEDULES[contender.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)

@@ -1,0 +1,93 @@
+"""The speed comparison as tables for people: on a terminal, and in Markdown for documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sgdni.experiments.tables import count, markdown, number, plain, title
+
+Shape = Callable[[list[str], list[list[str]]], str]  # plain or markdown
+
+
+def render(results: dict) -> str:
+    """Return both tables as text."""
+    return "\n\n".join([heading(results), race_table(results, plain), sweep_table(results, plain)])
+
+
+def document(results: dict) -> str:
+    """Return both tables as a Markdown document, with the pictures that stand beside it."""
+    return "\n\n".join([
+        "# Is it faster?", heading(results).replace("\n", "  \n"),
+        "## Whole trainings", race_table(results), "![race](race.png)",
+        "## One thing changed at a time", sweep_table(results), "![sweep](sweep.png)",
+        "![predicted](predicted.png)",
+        "## Beyond this machine", "![break-even map](break_even.png)",
+    ]) + "\n"
+
+
+def heading(results: dict) -> str:
+    """Return what was trained, on what machine, and the yardstick for its cores."""
+    s = results["settings"]
+    return title(
+        results, f"cuts {', '.join(map(str, s['cuts']))}", f"k = {s['fit_every']}",
+        count(results["epochs"], "epoch"), count(results["repeats"], "repeat"),
+        f"target {100 * results['target']:g}%",
+    ) + f"\nTrainings side by side make {results['parallel_limit']:.2f} times the images of one"
+
+
+def race_table(results: dict, shape: Shape = markdown) -> str:
+    """Return one row a contender.
+
+    Update latency: from a minibatch's arrival at a module to the update of its weights, with the
+    time that it waits in a queue.
+    """
+    def ratio(row: dict, rival: str, figure: str) -> str:
+        return number(row[rival][figure], "{:.2f}x")
+
+    return _table([{
+        "contender": row["name"],
+        "workers": str(row["workers"]),
+        "images/s": number(row["images_per_second"], "{:,.0f}"),
+        "vs backprop": ratio(row, "vs_backprop", "images_per_second"),
+        "vs split backprop": ratio(row, "vs_model_parallel", "images_per_second"),
+        "update latency (lowest / top)": _latency(row),
+        "s to target": number(row["seconds_to_target"], "{:.2f}"),
+        "time vs backprop": ratio(row, "vs_backprop", "seconds_to_target"),
+        "time vs split backprop": ratio(row, "vs_model_parallel", "seconds_to_target"),
+        "test accuracy": number(row["test_accuracy"], "{:.2%}"),
+    } for row in results["race"]], shape)
+
+
+def sweep_table(results: dict, shape: Shape = markdown, changed: tuple[str, ...] = ()) -> str:
+    """Return one row for each contender at each point, or at those where `changed` was changed."""
+    return _table([{
+        "point": label(point),
+        "contender": row["contender"],
+        "ms a step": _ms(row["seconds_per_step"]),
+        "images/s": number(row["images_per_second"], "{:,.0f}"),
+        "update latency (lowest / top)": _latency(row),
+        "predicted (ms)": _ms(row["predicted_seconds_per_step"]),
+        "predicted / measured, by turn": number(row["predicted_over_measured"], "{:.2f}"),
+    } for point in results["sweep"] if not changed or point["changed"] in changed
+        for row in point["rows"]], shape)
+
+
+def label(point: dict) -> str:
+    """Spell a point: what differs from the base, and its value."""
+    name, value = point["changed"], point["value"]
+    forms = {"base": "base", "latency": f"latency {1e3 * value:g} ms",
+             "batch_size": f"batch {value}", "fit_every": f"k {value}"}
+    return forms.get(name, f"{name} {value}")
+
+
+def _table(rows: list[dict[str, str]], shape: Shape) -> str:
+    return shape(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _latency(row: dict) -> str:
+    ends = row["update_latency"]
+    return "-" if ends is None else f"{1e3 * ends[0]:.1f} / {1e3 * ends[-1]:.1f} ms"
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1e3 * seconds:.2f}"
