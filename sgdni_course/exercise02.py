@@ -77,14 +77,14 @@ def check_decoupled_step(decoupled_step: Callable) -> None:
     well_done(decoupled_step, "A maximum where backprop has a sum, and no latency in it.")
 
 
-def check_queue_depth(queue_depth: Callable) -> None:
-    """Check ``queue_depth(latency, step) -> depth``."""
+def check_queue_size(queue_size: Callable) -> None:
+    """Check ``queue_size(latency, step) -> size``."""
     cases = [(21.0, 8.0), (5.0, 8.0), (32.0, 8.0), (33.0, 8.0), (9.0, 2.0)]
     latency, step = np.array(cases).T
-    right = np.array([_least_depth(*case) for case in cases], float)
-    answers = [ask(queue_depth, *case)[0] for case in cases]
+    right = np.array([_least_size(*case) for case in cases], float)
+    answers = [ask(queue_size, *case)[0] for case in cases]
     exact, whole = latency / step, np.ceil(latency / step)
-    compare(f"depth for (latency, step) in {cases}", answers, right, {
+    compare(f"size for (latency, step) in {cases}", answers, right, {
         "is not rounded: a queue has room for whole minibatches": exact,
         "is rounded down, so that the queue is full before the first message has arrived":
             np.floor(exact),
@@ -99,13 +99,13 @@ def check_queue_depth(queue_depth: Callable) -> None:
         "is one too many: those on the way are counted already": whole + 1,
         "counts the way back: nobody waits for the target, and it takes no room in this queue":
             np.ceil(2 * exact),
-        "is upside down: a long latency needs a deep queue": np.ceil(1 / exact),
+        "is upside down: a long latency needs a large queue": np.ceil(1 / exact),
     })
-    none, = ask(queue_depth, 0.0, 8.0)
-    compare("depth for latency 0", none, 1.0, {
+    none, = ask(queue_size, 0.0, 8.0)
+    compare("size for latency 0", none, 1.0, {
         "is no queue at all: a message needs room for itself": 0.0,
     })
-    well_done(queue_depth, "depth * step >= latency, and some slack on a real machine.")
+    well_done(queue_size, "size * step >= latency, and some slack on a real machine.")
 
 
 def check_best_cut(best_cut: Callable) -> None:
@@ -150,14 +150,14 @@ def _best(layers: np.ndarray, k: int) -> tuple[int, float]:
     return cuts[0], step_seconds(played, STEPS)
 
 
-def _least_depth(latency: float, step: float) -> int:
-    """Return the smallest depth with which two workers lose no time, found by trying."""
+def _least_size(latency: float, step: float) -> int:
+    """Return the smallest size with which two workers lose no time, found by trying."""
     costs = [ModuleCost(step / 2, step / 2)] * 2
-    depth = 1
-    while step_seconds(SCHEDULES["decoupled"](costs, STEPS, latency=latency, depth=depth),
+    size = 1
+    while step_seconds(SCHEDULES["decoupled"](costs, STEPS, latency=latency, queue_size=size),
                        STEPS) > step * (1 + 1e-9):
-        depth += 1
-    return depth
+        size += 1
+    return size
 
 
 def _layers(seed: int) -> np.ndarray:

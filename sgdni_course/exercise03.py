@@ -99,7 +99,7 @@ def check_ridge_fit(ridge_fit: Callable) -> None:
     rng = np.random.default_rng(3)
     h, c, delta = _examples(rng)
     ridge = 0.05
-    model = LinearSG(N, CLASSES, LeastSquaresFit(forget=1, ridge=ridge), np.float64)
+    model = LinearSG(N, CLASSES, LeastSquaresFit(forgetting_factor=1, ridge=ridge), np.float64)
     F = model.features(h, c).copy()
     model.fit(h, c, delta)
     S, T = F.T @ F, F.T @ delta

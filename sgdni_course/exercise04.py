@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sgdni.losses import SoftmaxCrossEntropy
-from sgdni.networks import Network, build_mlp
+from sgdni.networks import Interface, Network, build_mlp
 from sgdni.optimizers import SGD
 from sgdni.schedules import Decoupled
 from sgdni.synthetic import GradientFit, LinearSG
@@ -24,10 +24,10 @@ def check_decoupled_step(decoupled_step: Callable) -> None:
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((B, 5)), rng.integers(0, N, B)
     right = _network()
-    c = right.context(y, x.dtype)
+    [c] = right.context(x, y)
     result = Decoupled(right).step(x, y)
     yours = _network()
-    loss, = ask(decoupled_step, *yours.modules, *yours.synthetic, yours.loss, x, y, c)
+    loss, = ask(decoupled_step, *yours.modules, yours.interfaces[0].model, yours.loss, x, y, c)
     wrong = {name: _after(step, x, y, c) for name, step in _WRONG_STEPS.items()}
 
     def known(part: str, **hints: str) -> dict[str, np.ndarray]:
@@ -67,34 +67,34 @@ def check_decoupled_step(decoupled_step: Callable) -> None:
 
 
 def check_who(who: Callable) -> None:
-    """Check ``who(learns, step, fit_every) -> predicts, fits``."""
+    """Check ``who(updates, step, fit_every) -> predicts, fits``."""
     for coins, step, fit_every in (("1011", 0, 1), ("0110", 3, 1), ("1101", 6, 4),
                                    ("1101", 8, 4), ("0011", 5, 5), ("1010", 1, 3)):
-        learns = np.array([coin == "1" for coin in coins])
-        predicts, fits = ask(who, learns, step, fit_every, parts="predicts fits")
+        updates = np.array([coin == "1" for coin in coins])
+        predicts, fits = ask(who, updates, step, fit_every, parts="predicts fits")
         due = step % fit_every == 0
-        where = f" for learns {learns.astype(int)}, step {step}, fit_every {fit_every}"
-        compare(f"predicts{where}", predicts, learns[:-1], {
+        where = f" for updates {updates.astype(int)}, step {step}, fit_every {fit_every}"
+        compare(f"predicts{where}", predicts, updates[:-1], {
             "has an entry for each module: the top one learns from the loss, and no model stands "
-            "above it": learns,
+            "above it": updates,
             "shows the module above: a guess is for the module below the interface, whose output "
-            "it looks at": learns[1:],
+            "it looks at": updates[1:],
             "has every model predict: a guess that nobody learns from is not made":
                 np.ones(3, bool),
             "stops on steps without a fit: modules learn on every step, and M answers with what "
-            "it knows": learns[:-1] & due,
+            "it knows": updates[:-1] & due,
         })
-        compare(f"fits{where}", fits, learns[1:] & due, {
+        compare(f"fits{where}", fits, updates[1:] & due, {
             "shows the module below the interface: the target comes from the module above, when "
-            "that one learns": learns[:-1] & due,
+            "that one learns": updates[:-1] & due,
             "asks that both neighbours learn: M can be fitted though the module below skips":
-                learns[1:] & learns[:-1] & due,
+                updates[1:] & updates[:-1] & due,
             "has every model fitted: a module that does not learn makes no target":
                 np.ones(3, bool) & due,
             "leaves out fit_every: models are fitted on steps 0, fit_every, 2 fit_every ...":
-                learns[1:],
+                updates[1:],
             "counts steps from 1: step 0 is the first one with a fit":
-                learns[1:] & ((step + 1) % fit_every == 0),
+                updates[1:] & ((step + 1) % fit_every == 0),
         })
     well_done(who, "A model speaks to the module below it and listens to the one above.")
 
@@ -177,20 +177,20 @@ def _network() -> Network:
     modules = build_mlp(5, [N], N, rng, lambda: SGD(0.3), dtype=np.float64)
     sg = LinearSG(N, N, GradientFit(SGD(0.2)), np.float64)
     sg.W[...] = 0.3 * rng.standard_normal(sg.W.shape)
-    return Network(modules, SoftmaxCrossEntropy(), [sg], n_context=N)
+    return Network(modules, SoftmaxCrossEntropy(), [Interface(sg)])
 
 
 def _parts(network: Network) -> dict[str, np.ndarray]:
     """Everything that training has changed, as one array each for bottom, top and sg."""
     bottom, top = (np.concatenate([a.ravel() for a in module.params.values()])
                    for module in network.modules)
-    return {"bottom": bottom, "top": top, "sg": network.synthetic[0].W.copy()}
+    return {"bottom": bottom, "top": top, "sg": network.interfaces[0].model.W.copy()}
 
 
 def _after(step: Callable, x: np.ndarray, y: np.ndarray, c: np.ndarray) -> dict[str, np.ndarray]:
     """Return the parts of a network after a wrong step."""
     network = _network()
-    step(*network.modules, *network.synthetic, network.loss, x, y, c)
+    step(*network.modules, network.interfaces[0].model, network.loss, x, y, c)
     return _parts(network)
 
 

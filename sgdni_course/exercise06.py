@@ -21,8 +21,8 @@ STEPS = 6
 def check_update_latency(update_latency: Callable) -> None:
     """Check ``update_latency(intervals, worker) -> seconds``, made-up runs of two workers."""
     for worker in (1, 0):  # the bottom one never queues
-        intervals, arrived, began, updated, busy = _made_up_run(np.random.default_rng(1 + worker),
-                                                                worker)
+        rng = np.random.default_rng(1 + worker)
+        intervals, arrived, began, updated, busy = _made_up_run(rng, worker)
         mine = [i for i in intervals if i.worker == worker]
         latency, = ask(update_latency, intervals, worker)
         compare("latency", latency, updated - arrived, {
@@ -40,16 +40,16 @@ def check_update_latency(update_latency: Callable) -> None:
     well_done(update_latency, "For the bottom worker this is also the time it is locked.")
 
 
-def check_lateness(lateness: Callable) -> None:
-    """Check ``lateness(intervals, worker, fit_every) -> minibatches``."""
+def check_staleness(staleness: Callable) -> None:
+    """Check ``staleness(intervals, worker, fit_every) -> minibatches``."""
     fitted_at = {0: np.array([3, 4, 6, 9, 9]), 1: np.array([2, 2, 5, 7, 10])}
     intervals = [Interval(worker, int(step), kind, 0.0, 1.0)
                  for worker, steps in fitted_at.items() for step in range(11)
                  for kind in ("forward", *["fit"] * int((steps == step).sum()), "predict")]
     for worker, fit_every in ((0, 1), (1, 1), (0, 2)):
         at, n = fitted_at[worker], np.arange(5)
-        late, = ask(lateness, intervals, worker, fit_every)
-        compare("lateness", late, at - fit_every * n, {
+        stale, = ask(staleness, intervals, worker, fit_every)
+        compare("staleness", stale, at - fit_every * n, {
             "takes the n-th target for that of minibatch n: with fit_every only every k-th "
             "minibatch has one": at - n,
             "counts targets from 1: the first is that of minibatch 0": at - fit_every * (n + 1),
@@ -62,7 +62,7 @@ def check_lateness(lateness: Callable) -> None:
                 np.concatenate(list(fitted_at.values())) - fit_every * np.arange(10),
             "belongs to the other worker": fitted_at[1 - worker] - fit_every * n,
         })
-    well_done(lateness, "With the modules taking turns and fit_every = 1 every entry would be 1.")
+    well_done(staleness, "With the modules taking turns and fit_every = 1 every entry would be 1.")
 
 
 def check_work(work: Callable) -> None:
@@ -77,9 +77,7 @@ def check_work(work: Callable) -> None:
         f"your work ran forward {done.count('forward')} times for {STEPS} minibatches"
     )
     sent = [message for message in up.sent if message is not None]
-    assert len(sent) == STEPS, (
-        f"your work sent {len(sent)} messages (h, c) up for {STEPS} minibatches"
-    )
+    assert len(sent) == STEPS, f"your work sent {len(sent)} messages up for {STEPS} minibatches"
     assert [c for _, c in sent] == list(range(STEPS)), (
         "your work sent the wrong c: each message is (h, c) of one minibatch"
     )
@@ -95,19 +93,15 @@ def check_work(work: Callable) -> None:
         f"your module learned {done.count('learn')} times from {STEPS} minibatches: it learns from "
         "every one, whether a target has come or not"
     )
-    for k in range(STEPS):
-        mine = [entry[0] for entry in journal if entry[1] == k]
-        assert mine.index("send") < mine.index("learn"), (
-            "your work learns before it sends h, and the module above waits meanwhile: send first"
-        )
+    by_step = [[entry[0] for entry in journal if entry[1] == k] for k in range(STEPS)]
+    assert all(mine.index("send") < mine.index("learn") for mine in by_step), (
+        "your work learns before it sends h, and the module above waits meanwhile: send first"
+    )
     assert "fit" in done, "your work never fits the SG model, though targets have come"
-    for k in range(STEPS):
-        mine = [entry[0] for entry in journal if entry[1] == k]
-        if "fit" in mine:
-            assert mine.index("fit") < mine.index("predict"), (
-                "your work predicts before it fits the targets that have come: fit first, and the "
-                "prediction is that much fresher"
-            )
+    assert all(mine.index("fit") < mine.index("predict") for mine in by_step if "fit" in mine), (
+        "your work predicts before it fits the targets that have come: fit first, and the "
+        "prediction is that much fresher"
+    )
     fitted = [entry[2] for entry in journal if entry[0] == "fit"]
     came = up.answered
     assert fitted != came[: len(fitted)] or len(fitted) == len(came), (
@@ -116,30 +110,28 @@ def check_work(work: Callable) -> None:
     )
     assert fitted == came, f"your work fitted the targets of minibatches {fitted}, not {came}"
     learned = [entry[2] for entry in journal if entry[0] == "learn"]
-    assert all(isinstance(delta, str) and delta == f"delta^ {k}"
-               for k, delta in enumerate(learned)), (
+    assert all(isinstance(d, str) and d == f"delta^ {k}" for k, d in enumerate(learned)), (
         "your module learned from something else than the SG model's prediction for this minibatch"
     )
     well_done(work, "Nothing in it waits for an answer: the update and backward locks are gone.")
 
 
 def check_minibatch_seconds(minibatch_seconds: Callable) -> None:
-    """Check ``minibatch_seconds(costs, latency, depth) -> model_parallel, decoupled``."""
+    """Check ``minibatch_seconds(costs, latency, queue_size) -> model_parallel, decoupled``."""
     rng = np.random.default_rng(4)
     # Bound by a worker, by the bottom worker's SG model, and by the links.
-    for latency, depth, fit in ((2e-3, 4, 1e-3), (2e-3, 4, 9e-3), (160e-3, 4, 1e-3)):
+    for latency, size, fit in ((2e-3, 4, 1e-3), (2e-3, 4, 9e-3), (160e-3, 4, 1e-3)):
         forward, learn, target = rng.uniform(1e-3, 4e-3, (3, 3))
         costs = [ModuleCost(forward[0], learn[0], 0.0, 0.7e-3, fit),
                  ModuleCost(forward[1], learn[1], target[1], 0.6e-3, 0.8e-3),
                  ModuleCost(forward[2], learn[2], target[2])]
-        steps = 64
-        right = [step_seconds(SCHEDULES[name](costs, steps, latency=latency, **options), steps)
+        right = [step_seconds(SCHEDULES[name](costs, 64, latency=latency, **options), 64)
                  for name, options in (("model-parallel backprop", {}),
-                                       ("decoupled", {"depth": depth}))]
+                                       ("decoupled", {"queue_size": size}))]
         without_sg = [c.forward + c.learn + c.target for c in costs]
         sg = [c.predict + c.fit for c in costs]
         busy = [w + s for w, s in zip(without_sg, sg, strict=True)]
-        locked, decoupled = ask(minibatch_seconds, costs, latency, depth,
+        locked, decoupled = ask(minibatch_seconds, costs, latency, size,
                                 parts="model_parallel decoupled")
         compare("model_parallel", locked, right[0], {
             "counts one message on each link, or both on one link only: 3 modules have 2 links, "
@@ -153,15 +145,15 @@ def check_minibatch_seconds(minibatch_seconds: Callable) -> None:
             "lacks the targets: with backprop they are the deltas that go down the links":
                 right[0] - sum(c.target for c in costs),
         })
-        bound = latency / depth
+        bound = latency / size
         compare("decoupled", decoupled, right[1], {
             "is the sum over the workers: they work at once, and the busiest one decides":
                 max(sum(busy), bound),
             "lacks the fit of the SG models: the worker below does it": max(
                 *(w + c.predict for w, c in zip(without_sg, costs, strict=True)), bound),
             "lacks the SG models: they are work, too": max(*without_sg, bound),
-            "lacks the links: only `depth` minibatches pass in one latency": max(busy),
-            "has the whole latency in it: `depth` minibatches are on the way at once":
+            "lacks the links: only `queue_size` minibatches pass in one latency": max(busy),
+            "has the whole latency in it: `queue_size` minibatches are on the way at once":
                 max(*busy, latency),
             "has a way up and a way down in it: nobody waits for the way down":
                 max(*busy, 2 * bound),

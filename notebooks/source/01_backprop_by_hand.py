@@ -13,12 +13,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sgdni.data import load, scale_pixels
-from sgdni.gradcheck import check_layer
-from sgdni.layers import Dense, Layer, ReLU
-from sgdni.losses import SoftmaxCrossEntropy
-from sgdni.networks import Module
-from sgdni.optimizers import SGD
+from sgdni import SGD, Dense, Layer, Module, ReLU, SoftmaxCrossEntropy, check_layer, load
+from sgdni.data import scale_pixels
 from sgdni.plotting.colours import BLUE, ORANGE, TRUE
 from sgdni.timeline import SCHEDULES, ModuleCost
 from sgdni.timeline.gantt import draw

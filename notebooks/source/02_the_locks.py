@@ -14,10 +14,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sgdni.data import load
+from sgdni import Settings, load
 from sgdni.plotting.colours import BLUE, PINK, SYNTHETIC, TRUE
 from sgdni.runs.methods import build_network
-from sgdni.runs.settings import Settings
 from sgdni.timeline import (
     SCHEDULES,
     Links,
@@ -207,8 +206,8 @@ lines = {
     "locked backprop, one worker": ("locked backprop", {}, TRUE, "-", ""),
     "model-parallel": ("model-parallel backprop", {}, BLUE, "-", "s"),
     "pipelined": ("pipelined backprop", {}, PINK, "-", "^"),
-    "decoupled, $d = 1$": ("decoupled", {"depth": 1}, SYNTHETIC, ":", "v"),
-    "decoupled, $d = 4$": ("decoupled", {"depth": 4}, SYNTHETIC, "--", "o"),
+    "decoupled, $d = 1$": ("decoupled", {"queue_size": 1}, SYNTHETIC, ":", "v"),
+    "decoupled, $d = 4$": ("decoupled", {"queue_size": 4}, SYNTHETIC, "--", "o"),
 }
 fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.8))
 times = {}
@@ -233,12 +232,12 @@ plt.show()
 # T_\text{decoupled} = \max\Bigl(\max_i w_i,\; \frac{L}{d}\Bigr).$$
 #
 # A *sum* became a *maximum*. Backprop adds all work and all latency. Decoupled, a step is as long
-# as the slowest worker's work, **whatever the latency, as long as the queues are deep enough**:
+# as the slowest worker's work, **whatever the latency, as long as the queues are large enough**:
 # $d \cdot \max_i w_i \ge L$. That is the bend in the dashed line, at 4 times 8 ms. Beyond it, $d$
 # minibatches pass in each $L$.
 #
 # Do the formulas hold in general? Play 200 random networks through: two to eight modules, random
-# costs, latencies, depths, and fitting every $k$-th step.
+# costs, latencies, queue sizes, and fitting every $k$-th step.
 
 
 # %%
@@ -259,18 +258,19 @@ for _ in range(200):
     formula = (sum(c.forward + c.learn + c.target for c in random_costs)
                + 2 * (len(random_costs) - 1) * L)
     off["model-parallel"].append(step_seconds(played, 8) / formula - 1)
-    played = SCHEDULES["decoupled"](random_costs, 240, latency=L, fit_every=k, depth=d)
+    played = SCHEDULES["decoupled"](random_costs, 240, latency=L, fit_every=k,
+                                     queue_size=d)
     off["decoupled"].append(step_seconds(played, 240) / max(slowest, L / d) - 1)
     covered.append(d * slowest > 2 * L)
 off, covered = {name: np.array(values) for name, values in off.items()}, np.array(covered)
 print(f"model-parallel: at most {abs(off['model-parallel']).max():.0e} from the formula")
-print("decoupled, queues twice as deep as needed: at most "
+print("decoupled, queues twice as large as needed: at most "
       f"{abs(off['decoupled'][covered]).max():.1%}")
 print(f"decoupled, any: at most {abs(off['decoupled']).max():.1%}, "
       f"median {np.median(abs(off['decoupled'])):.1%}")
 
 # %% [markdown]
-# The first is exact. The second is exact to within 1% where the queues are twice as deep as
+# The first is exact. The second is exact to within 1% where the queues are twice as large as
 # needed. Near the bend a step can take longer than the formula says, here by less than 15%. Steps
 # are not alike: only every $k$-th has a target to compute, and a fit comes when its target
 # happens to arrive. A queue without slack does not even that out. So leave slack.
@@ -280,7 +280,7 @@ stated("at 4 times 8 ms", np.allclose([t for t, L in zip(times["decoupled, $d = 
                                        strict=True) if L <= 32], 8)
        and times["decoupled, $d = 4$"][-1] > 14)
 stated("The first is exact", abs(off["model-parallel"]).max() < 1e-9)
-stated("exact to within 1% where the queues are twice as deep as needed",
+stated("exact to within 1% where the queues are twice as large as needed",
        abs(off["decoupled"][covered]).max() < 0.01)
 stated("here by less than 15%", 0.005 < off["decoupled"].max() < 0.15)
 
@@ -289,8 +289,8 @@ stated("here by less than 15%", 0.005 < off["decoupled"].max() < 0.15)
 # decoupled training is as many times faster as you like. A speed-up quoted without the link, the
 # number of workers and the baseline says nothing. Second, latency has not vanished. The target
 # for $\hat\delta_i$ comes back $2L$ later or more, and in that time the module has made about $2L
-# / T$ updates. The timeline knows nothing of how well a network learns from such late targets;
-# that has to be measured.
+# / T$ updates. By how many minibatches a target is late is called its **staleness**. The timeline
+# knows nothing of how well a network learns from stale targets; that has to be measured (lesson 6).
 #
 # ## What synthetic gradients cost
 #
@@ -366,9 +366,9 @@ def forever():
 measured = measure_costs(network, forever(), repeats=100)
 h, c = (np.zeros((settings.batch_size, n), np.float32) for n in (256, data.n_classes))
 y = np.zeros(settings.batch_size, np.int64)
-up, down, target = (measure_link(message, "threads", latency=1 * ms)
-                    for message in ((0, h, y), (h,), (h, c, h)))
-links = {"model-parallel backprop": Links(up, down), "decoupled": Links(up, target)}
+up, down, up_with_context, target = (measure_link(message, "threads", latency=1 * ms)
+                                     for message in ((h, y), (h,), (h, y, c), (h, c, h)))
+links = {"model-parallel backprop": Links(up, down), "decoupled": Links(up_with_context, target)}
 
 print("ms, this run    forward   learn  target  predict     fit")
 for i, cost in reversed(list(enumerate(measured, start=1))):
@@ -418,8 +418,9 @@ counts = 2 ** np.arange(7)
 lines = {
     "model-parallel": ("model-parallel backprop", 8, {}, BLUE, "-", "s"),
     "pipelined, 4 micro-batches": ("pipelined backprop", 8, {}, PINK, "-", "^"),
-    "decoupled, $k = 1$": ("decoupled", 160, {"depth": 16}, SYNTHETIC, ":", "v"),
-    "decoupled, $k = 4$": ("decoupled", 160, {"depth": 16, "fit_every": 4}, SYNTHETIC, "--", "o"),
+    "decoupled, $k = 1$": ("decoupled", 160, {"queue_size": 16}, SYNTHETIC, ":", "v"),
+    "decoupled, $k = 4$": ("decoupled", 160, {"queue_size": 16, "fit_every": 4}, SYNTHETIC, "--",
+                           "o"),
 }
 speed = {}
 fig, panels = plt.subplots(1, 2, figsize=(7.5, 4.2), sharey=True)
@@ -489,7 +490,7 @@ stated("With $k = 4$ the 5 ms change little", (k4[5] > 0.7 * k4[0]).all())
 #   with 8 rows as with 128?
 # - Measure with all modules at work at once: `measure_costs(network, forever(), "threads")`. What
 #   do the workers take from each other on your machine?
-# - Do the [exercises](exercises/02_the_locks.ipynb): both formulas, the depth of a queue, and
+# - Do the [exercises](exercises/02_the_locks.ipynb): both formulas, the size of a queue, and
 #   where to cut.
 # - Next lesson: [the synthetic gradient itself](03_a_synthetic_gradient.ipynb).
 #

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 4. Decoupled training
 #
-# - **You will do**: write the decoupled training step in a dozen lines, train a network cut into
-#   two to seven modules with it, measure its synthetic gradients, and break it on purpose.
+# - **You will do**: read the dozen lines of the decoupled training step, train a network cut into
+#   two to seven modules with them, measure its synthetic gradients, and break it on purpose.
 # - **You will learn**: what synthetic gradients cost in accuracy, and what they are worth against
 #   a fair control; why their errors add up downwards; what a failure looks like before it is one.
 # - **You need**: lessons 1 and 3: delta per example, a linear model of a gradient, its error.
@@ -10,20 +10,27 @@
 # - **Exercises**: [04_decoupled_training](exercises/04_decoupled_training.ipynb), about 40 minutes.
 
 # %%
+import inspect
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from sgdni import (
+    Backprop,
+    Decoupled,
+    Interface,
+    Settings,
+    SyntheticGradient,
+    build_trainer,
+    load,
+)
 from sgdni.analysis.quality import measure
-from sgdni.data import load
 from sgdni.experiments.accuracy.compare import compare
 from sgdni.experiments.contenders import Contender
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, PINK, SKY, SYNTHETIC, TRUE
-from sgdni.runs.methods import build_network, build_trainer
-from sgdni.runs.settings import Settings
-from sgdni.schedules import Decoupled, DivergenceError, DivergenceGuard, Recorder
-from sgdni.synthetic import SyntheticGradient
+from sgdni.runs.methods import build_network
+from sgdni.schedules import DivergenceError, DivergenceGuard, Recorder
 from sgdni.training.batches import minibatches
 from sgdni_course import quoted, stated, style
 
@@ -47,27 +54,23 @@ settings = Settings(hidden=(128, 128, 128), seed=3 * SEED)
 # 3. **learn**: backpropagate $\hat\delta_i$ through $f_i$ and update $\theta_i$ at once. What comes
 #    out at the module's input is a gradient with respect to $h_{i-1}$;
 # 4. **fit**: give that gradient to $M_{i-1}$ below, as its target for $h_{i-1}$.
-
+#
+# These four moves are all that a schedule in sgdni is made of. Here is the loop that trains every
+# decoupled network of this lesson: not a copy, but the source that runs. Below it is the loop of
+# ordinary backpropagation, made of the same moves.
 
 # %%
-def decoupled_step(network, x, y):
-    """Train every module and every M of a network on one minibatch; return the mean loss."""
-    c = network.context(y, x.dtype)
-    top = len(network.modules) - 1
-    h = x
-    for i, module in enumerate(network.modules):
-        h_below, h = h, module.forward(h)
-        if i < top:
-            delta = network.synthetic[i].predict(h, c)
-        else:
-            losses, delta = network.loss(h, y)
-        target = module.learn(delta, input_gradient=i > 0)  # backward, then update
-        if i > 0:
-            network.synthetic[i - 1].fit(h_below, c, target)
-    return losses.mean()
-
+print(inspect.getsource(Decoupled.step))
+print(inspect.getsource(Backprop.step))
 
 # %% [markdown]
+# Modules and interfaces are counted from 0 here, and `c[i]` is what $M_{i+1}$ is told besides $h$:
+# the one-hot labels, or nothing. `updates` and `fits` stand for options that come later; without
+# them every module learns and every $M$ is fitted on every minibatch.
+#
+# Backprop has two loops, and the second cannot begin before the first has ended: those are the
+# locks. Decoupled training has one, and each module has learned before the next one runs forward.
+#
 # Three things in these lines are easy to get wrong:
 #
 # - The target comes out of the *same* backward pass that gives the module its own gradients, so
@@ -76,34 +79,42 @@ def decoupled_step(network, x, y):
 #   with what $M_i$ knew before. Fitting first would bring the waiting back.
 # - The target is a constant. No gradient of the fit flows on into the module above.
 #
-# `Decoupled` in sgdni has the same loop with options, checks and clocks
-# ([`decoupled.py`](../sgdni/training/decoupled.py)). Train one epoch with each, from the same
-# weights and with the same minibatches:
+# Nothing else is in the loop. Clocks, checks and records live inside the moves, and each move is
+# as short as this one:
 
 # %%
-ours, theirs = (
-    build_network("cdni-ls", settings, data.n_features, data.n_classes, np.random.default_rng(SEED))
-    for _ in range(2)
-)
-schedule = Decoupled(theirs)
-for x, y in minibatches(data.x_train, data.y_train, settings.batch_size, rng):
-    decoupled_step(ours, x, y)
-    schedule.step(x, y)
-same = [np.array_equal(array, theirs.state()[name]) for name, array in ours.state().items()]
-print(f"{sum(same)} of {len(same)} arrays are equal bit for bit")
-
-# %% tags=["guard"] jupyter={"source_hidden": true}
-stated("Nothing differs", all(same) and len(same) > 20)
+print(inspect.getsource(Decoupled.predict))
 
 # %% [markdown]
-# Nothing differs: weights, momentum, running means, and all that the models $M_i$ keep.
+# So a `Recorder` put into the schedule hears of every move. Let the loop take one step, with two
+# modules, and read its record in order of time. (A record calls learning `backward`, and the loss
+# is part of the top module's `forward`.)
+
+# %%
+two_modules = replace(settings, cuts=(2,))  # one interface, after the second hidden layer
+network = build_network("cdni-ls", two_modules, data.n_features, data.n_classes, rng)
+schedule = Decoupled(network)
+recorder = schedule.recorder = Recorder(network.modules)
+x, y = next(minibatches(data.x_train, data.y_train, settings.batch_size, rng))
+schedule.step(x, y)
+moves = [(move.kind, move.worker + 1)
+         for move in sorted(recorder.intervals, key=lambda move: move.start)]
+for kind, number in moves:
+    print(f"{kind:8} of {'M_' if kind in ('predict', 'fit') else 'module '}{number}")
+
+# %% tags=["guard"] jupyter={"source_hidden": true}
+stated("The bottom module has learned before the top one runs forward", moves == [
+    ("forward", 1), ("predict", 1), ("backward", 1), ("forward", 2), ("backward", 2), ("fit", 1)])
+
+# %% [markdown]
+# The bottom module has learned before the top one runs forward, and $M_1$ is fitted at the end.
 #
-# Note what this is *not*: it is not faster. One process does all the steps in turn, and the
+# Note what this is *not*: it is not faster. One process does all the moves in turn, and the
 # products of $M$ come on top. Here we ask only what such training learns.
 #
 # ## Does it learn?
 #
-# The contenders, each an entry in [`methods.py`](../sgdni/methods.py), with an interface after
+# The contenders, each an entry in [`methods.py`](../sgdni/runs/methods.py), with an interface after
 # each of the three hidden layers:
 #
 # | name | $M$ sees | $M$ is fitted by |
@@ -132,7 +143,8 @@ class Untaught(SyntheticGradient):
 
 def build_untaught(settings, data):
     trainer = build_trainer("cdni-ls", settings, data)
-    trainer.schedule.network.synthetic[:] = [Untaught() for _ in settings.interfaces]
+    network = trainer.schedule.network
+    network.interfaces[:] = [Interface(Untaught()) for _ in network.interfaces]
     return trainer
 
 
@@ -186,30 +198,33 @@ right.set(title="cdni-ls, by number of interfaces", ylim=(70, 97))
 plt.show()
 first, final = ({name: float(np.median(stack(run)[:, k])) for name, run in runs.items()}
                 for k in (0, -1))
+print(f"{'medians':16} epoch 1   epoch {EPOCHS}")
+for name in runs:
+    print(f"{name:16} {first[name]:7.1%}   {final[name]:7.1%}")
 
 # %% [markdown]
 # Lines are medians over three seeds, bands their range.
 #
-# - **`cdni-ls` is at 93.0% after six epochs, backprop at 94.4%.** It starts lower, since the
+# - **`cdni-ls` is at 93.1% after six epochs, backprop at 94.2%.** It starts lower, since the
 #   models $M_i$ begin at zero and those below have to wait until those above make sense. The more
-#   interfaces, the slower the start: 88.3% after the first epoch with one, 84.8% with two, 79.7%
+#   interfaces, the slower the start: 88.3% after the first epoch with one, 84.8% with two, 79.8%
 #   with three.
-# - **`cdni`**, the same models by steps of Adam, is at 86.1% and still rising.
-# - **`dni` at this learning rate ends below the control**: 70.1% against 75.4%. What the lower
-#   modules learned was worse than leaving them alone. With a rate of 0.03 it comes out at 83.6%.
+# - **`cdni`**, the same models by steps of Adam, is at 86.8% and still rising.
+# - **`dni` at this learning rate ends below the control**: 72.1% against 75.4%. What the lower
+#   modules learned was worse than leaving them alone. With a rate of 0.03 it comes out at 83.8%.
 #   It learns slowly, but the control shows that it does learn. It has a hard time because the
 #   gradient at the top is softmax minus one-hot, and it does not see the label.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-quoted("93.0%", final["cdni-ls"], within=0.012)
-quoted("94.4%", final["backprop"], within=0.012)
+quoted("93.1%", final["cdni-ls"], within=0.012)
+quoted("94.2%", final["backprop"], within=0.012)
 quoted("88.3%", first["1 interface"], within=0.025)
 quoted("84.8%", first["2 interfaces"], within=0.035)
-quoted("79.7%", first["cdni-ls"], within=0.04)
-quoted("86.1%", final["cdni"], within=0.025)
-quoted("70.1%", final["dni"], within=0.08)
+quoted("79.8%", first["cdni-ls"], within=0.04)
+quoted("86.8%", final["cdni"], within=0.025)
+quoted("72.1%", final["dni"], within=0.07)
 quoted("75.4%", final["untaught"], within=0.02)
-quoted("83.6%", final["dni, rate 0.03"], within=0.03)
+quoted("83.8%", final["dni, rate 0.03"], within=0.03)
 quoted("0.03", slow.lr, within=0)
 stated("The more interfaces, the slower the start",
        first["1 interface"] > first["2 interfaces"] > first["cdni-ls"])
@@ -282,9 +297,10 @@ stated("the two lines meet", abs(truth[-1] - target[-1]) < 1e-6)
 # ## Stochastic updates
 #
 # A module that needs nobody can also skip. In `cdni-stochastic` each module tosses a coin of its
-# own for every minibatch, and learns with probability $p = 0.2$. It always runs forward, because
-# the module above needs its input. A module that does not learn makes no target either, so the
-# model below it is not fitted on that step. A `Recorder` on the schedule shows who did what.
+# own for every minibatch, and learns with probability $p = 0.2$: that is what `updates` in the loop
+# is for. It always runs forward, because the module above needs its input. A module that does not
+# learn makes no target either, so the model below it is not fitted on that step. A `Recorder` on
+# the schedule shows who did what.
 
 # %%
 trainer = build_trainer("cdni-stochastic", settings, data)
@@ -317,11 +333,12 @@ right.legend(loc="lower right")
 plt.show()
 after_31 = {"cdni-ls": first["cdni-ls"],
             "cdni-stochastic": float(np.median(stack(runs["cdni-stochastic"])[:, 4]))}
+print("after 31 updates:", {name: f"{value:.1%}" for name, value in after_31.items()})
 
 # %% [markdown]
 # On the left, a ring at module $i$ stands wherever there is a square at module $i + 1$: the
 # teacher has learned. On the right, five epochs at $p = 0.2$ are as many updates as one epoch at
-# $p = 1$, and give about the same accuracy, 82.7% and 79.7%. So on this task an update is worth
+# $p = 1$, and give about the same accuracy, 82.7% and 79.8%. So on this task an update is worth
 # about as much either way. What is saved is backward passes; what is spent is four more forward
 # passes for each. Five times as much data is seen for the same number of updates, so accuracy
 # *after an epoch* is lower, and images per second flatter the method.
@@ -330,7 +347,7 @@ after_31 = {"cdni-ls": first["cdni-ls"],
 stated("a ring at module $i$ stands wherever there is a square at module $i + 1$",
        np.array_equal(kinds["fit"][:-1], kinds["backward"][1:]))
 quoted("82.7%", after_31["cdni-stochastic"], within=0.03)
-quoted("79.7%", after_31["cdni-ls"], within=0.03)
+quoted("79.8%", after_31["cdni-ls"], within=0.03)
 
 # %% [markdown]
 # ## Watch it break
@@ -409,13 +426,15 @@ first_sign = int(np.argmax((error > 1.3).any(axis=1))) + 1  # minibatch, counted
 last_seen = len(error) + 1  # the minibatch at which the guard spoke
 activations = np.array(watched["without"][0]["activations"][3])
 doubled = int(np.argmax(activations > 2 * activations[0])) + 1
-doubled, first_sign, last_seen
+print(f"module 3's activations doubled: minibatch {doubled}")
+print(f"an error above 1.3: minibatch {first_sign}")
+print(f"stopped: minibatch {last_seen}")
 
 # %% [markdown]
 # The grey lines are the same network with batch normalisation, where nothing happens: the $h_i$
 # keep their scale (module 4 makes the scores, which should grow). Without it, in order of time:
 #
-# 1. **The scale of $h$ creeps up.** Module 3's activations are twice as large by minibatch 22. $M$
+# 1. **The scale of $h$ creeps up.** Module 3's activations are twice as large by minibatch 23. $M$
 #    is linear, so an $h$ twice as large gets a gradient nearly twice as large. That makes larger
 #    updates, and here these make $h$ larger still. The true gradient offers far less feedback:
 #    it starts from softmax minus one-hot, which lies between $-1$ and 1 however large $h$ is, and
@@ -435,8 +454,8 @@ seen = watched["without"][0]
 kept_scale = watched["with batch normalisation"][0]["activations"]
 stated("the $h_i$ keep their scale", max(max(kept_scale[m]) / min(kept_scale[m])
                                          for m in (1, 2, 3)) < 1.5)
-stated("Module 3's activations are twice as large by minibatch 22",
-       17 <= doubled <= 27 and doubled <= first_sign)
+stated("Module 3's activations are twice as large by minibatch 23",
+       18 <= doubled <= 28 and doubled <= first_sign)
 stated("The error of the lowest model leaves 1 behind", error[first_sign - 1].argmax() == 0)
 stated("it is above 1.3", error[first_sign - 1, 0] > 1.3)
 stated("At minibatch 25", 20 <= first_sign <= 30)
@@ -450,39 +469,41 @@ stated("That is near the top", failure.module in (3, 4))
 # %% [markdown]
 # ## What it survives, and what it does not
 #
-# The same network under ten conditions, backprop beside `cdni-ls`, two seeds each, five epochs.
+# The same network under ten conditions, two seeds each, five epochs: backprop, `cdni-ls`, and the
+# control, `untaught` under that very condition.
 
 
 # %%
-def scaled(name):
-    """The method of that name, its first weights three times as large."""
+def scaled(contender):
+    """The same contender, its first weights three times as large."""
     def build(settings, data):
-        trainer = build_trainer(name, settings, data)
+        trainer = contender.trainer(settings, data)
         for module in trainer.schedule.network.modules:
             for key, array in module.params.items():
                 if key.endswith("W"):
                     array *= 3
         return trainer
-    return Contender(name, build=build)
+    return Contender(contender.name, build=build)
 
 
-both = [Contender("backprop"), Contender("cdni-ls")]
-only = [Contender("cdni-ls")]  # backprop would be as in the first row
-large = [scaled("backprop"), scaled("cdni-ls")]
+three = [Contender("backprop"), Contender("cdni-ls"),
+         Contender("untaught", build=build_untaught)]
+only = three[1:2]  # the others would be as in the first row
+large = [scaled(contender) for contender in three]
 plain = replace(settings, batch_norm=False)
 conditions = {
     "first weights 3 times as large": (large, settings),
     "$M$ fitted every 4th step": (only, replace(settings, fit_every=4)),
     "$M$ fitted every 16th step": (only, replace(settings, fit_every=16)),
-    "learning rate 1": (both, replace(settings, lr=1.0)),
-    "no batch norm, rate 0.003": (both, replace(plain, lr=0.003)),
+    "learning rate 1": (three, replace(settings, lr=1.0)),
+    "no batch norm, rate 0.003": (three, replace(plain, lr=0.003)),
     "the same, weights 3 times as large": (large, replace(plain, lr=0.003)),
-    "no batch norm, rate 0.1": (both, plain),
-    "the same, tanh for ReLU": (both, replace(plain, activation="tanh")),
+    "no batch norm, rate 0.1": (three, plain),
+    "the same, tanh for ReLU": (three, replace(plain, activation="tanh")),
 }
+deep_runs |= compare(three[2:], data, deep, epochs=5, repeats=2)
 table = {"as in the first figure": runs, "6 hidden layers, 6 interfaces": deep_runs}
-table |= {label: {"backprop": runs["backprop"]}
-          | compare(methods, data, chosen, epochs=5, repeats=2)
+table |= {label: runs | compare(methods, data, chosen, epochs=5, repeats=2)
           for label, (methods, chosen) in conditions.items()}
 
 
@@ -494,7 +515,8 @@ def outcomes(run):
 # %%
 fig, axes = plt.subplots(figsize=(7.5, 4.2))
 for row, results in enumerate(table.values()):
-    for name, look in (("backprop", {"marker": "o", "color": TRUE, "s": 45}),
+    for name, look in (("untaught", {"marker": "|", "color": "0.45", "s": 160, "linewidth": 2}),
+                       ("backprop", {"marker": "o", "color": TRUE, "s": 45}),
                        ("cdni-ls", {"marker": "D", "color": SYNTHETIC, "s": 45})):
         reached = [100 * a for a in outcomes(results[name]) if a is not None]
         axes.scatter(reached, [row] * len(reached), zorder=3,
@@ -504,15 +526,17 @@ for row, results in enumerate(table.values()):
             axes.scatter([2], [row], marker="x", color=look["color"], s=60, linewidth=2)
             axes.annotate(f"DivergenceError in epoch {epoch}", (5, row), va="center",
                           fontsize=10, color=look["color"])
-axes.axvline(100 * final["untaught"], color="0.45", linestyle=":", linewidth=1.5)
-axes.annotate("untaught", (100 * final["untaught"] - 1, -0.75), color="0.3", fontsize=10,
-              ha="right", va="center")
 axes.set(yticks=range(len(table)), yticklabels=table, xlim=(0, 100), ylim=(len(table) - 0.5, -1.2),
-         xlabel="test accuracy after 5 epochs (%)", title="Backprop and cdni-ls, two seeds each")
+         xlabel="test accuracy after 5 epochs (%)",
+         title="Two seeds each, every condition with its control")
 axes.legend(loc="center", bbox_to_anchor=(0.35, 0.72))
 plt.show()
 reached = {label: {name: outcomes(run) for name, run in results.items()
-                   if name in ("backprop", "cdni-ls")} for label, results in table.items()}
+                   if name in ("backprop", "cdni-ls", "untaught")} for label, results in table.items()}
+print(f"{'after 5 epochs':38}        untaught         cdni-ls")
+for label, results in reached.items():
+    print(f"{label:38}", *("    none" if a is None else f"{a:8.1%}"
+                           for name in ("untaught", "cdni-ls") for a in results[name]))
 
 # %% [markdown]
 # Backprop learns under all ten. For synthetic gradients:
@@ -520,9 +544,10 @@ reached = {label: {name: outcomes(run) for name, run in results.items()
 # - **With batch normalisation** a bad first scale and a deep stack cost little, and fitting $M$
 #   on every fourth step costs a few points. Fitting on every 16th fails *silently*: no number
 #   explodes, training runs to its end, and the net is far below the control that never taught its
-#   lower modules. So compare with the control, always. A learning rate of 1, which backprop bears,
-#   breaks it.
-# - **Without**, it takes a rate of 0.003 and a good first scale; then it is behind, but alive.
+#   lower modules. So compare with the control, always, and with that of the same condition. A
+#   learning rate of 1, which backprop bears, breaks it.
+# - **Without**, it takes a rate of 0.003 and a good first scale. Then it stays behind backprop, but
+#   above its own control: at that rate the top module alone gets no further than 45%.
 # - **Tanh never raises an error.** Its outputs cannot pass 1, so nothing explodes. The net ends at
 #   10% all the same, which is guessing. Bounded is not the same as right, and the absence of a
 #   `DivergenceError` proves nothing.
@@ -541,11 +566,14 @@ stated("fitting $M$ on every fourth step costs a few points",
        base - 0.06 < low["$M$ fitted every 4th step"]
        and high["$M$ fitted every 4th step"] < base)
 stated("Fitting on every 16th fails *silently*", alive["$M$ fitted every 16th step"]
-       and high["$M$ fitted every 16th step"] < final["untaught"] - 0.1)
+       and high["$M$ fitted every 16th step"]
+       < min(reached["$M$ fitted every 16th step"]["untaught"]) - 0.1)
 stated("A learning rate of 1, which backprop bears, breaks it", not alive["learning rate 1"])
-stated("then it is behind, but alive", alive["no batch norm, rate 0.003"]
-       and high["no batch norm, rate 0.003"]
-       < max(reached["no batch norm, rate 0.003"]["backprop"]))
+gentle = reached["no batch norm, rate 0.003"]
+stated("Then it stays behind backprop, but above its own control",
+       low["no batch norm, rate 0.003"] > max(gentle["untaught"]) + 0.05
+       and high["no batch norm, rate 0.003"] < max(gentle["backprop"]))
+quoted("45%", max(gentle["untaught"]), within=0.1)
 stated("it takes a rate of 0.003 and a good first scale",
        not alive["the same, weights 3 times as large"] and not alive["no batch norm, rate 0.1"])
 quoted("0.003", conditions["no batch norm, rate 0.003"][1].lr, within=0)

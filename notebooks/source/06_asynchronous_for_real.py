@@ -6,7 +6,9 @@
 #   on purpose; break a worker.
 # - **You will learn**: the update lock as a measured number; what a bounded queue does; how late
 #   targets come and what that costs; when threads get in each other's way.
-# - **You need**: lessons 2 and 4, the locks and decoupled training in one thread.
+# - **You need**: lessons 2 and 4, the locks and decoupled training in one thread. And a Python with
+#   threads, on a machine of your own or a server: in a browser's Python there are none, so there
+#   read this lesson with the outputs that are stored in it.
 # - **Time**: 15 minutes to read, under 60 s to run.
 # - **Exercises**: [06_asynchronous_for_real](exercises/06_asynchronous_for_real.ipynb), about 45
 #   minutes.
@@ -21,12 +23,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from sgdni import Layer, Settings, build_trainer, load
 from sgdni._util.blas import blas_threads
-from sgdni.data import load
-from sgdni.layers import Layer
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
-from sgdni.runs.methods import build_network, build_trainer
-from sgdni.runs.settings import Settings
+from sgdni.runs.methods import build_network
 from sgdni.schedules import Recorder
 from sgdni.timeline import SCHEDULES, Links, measure_costs, measure_link, step_seconds
 from sgdni.timeline.gantt import draw
@@ -35,6 +35,8 @@ from sgdni.training.evaluation import evaluate
 from sgdni_course import quoted, stated, style
 
 style()
+if sys.platform == "emscripten":
+    print("This Python runs in a browser and has no threads: the cells below stop with an error.")
 SEED = 0
 rng = np.random.default_rng(SEED)
 data = load("mnist-5k")
@@ -47,8 +49,8 @@ STEPS
 # ## Two modules, two workers
 #
 # So far the modules took turns in one thread. Now each gets a **worker** of its own, here a
-# thread, and the workers talk through two queues. Up goes $(h_1, y)$; down comes what the module
-# below needs to learn. There are two ways to train over the same queues:
+# thread, and the workers talk through two queues. Up goes $h_1$ with the labels; down comes what
+# the module below needs to learn. There are two ways to train over the same queues:
 #
 # - **Model-parallel backprop** (`ModelParallel`). The bottom worker sends $h_1$ and *waits*. The
 #   top one runs forward, backward and sends $\delta_1$. Then the bottom one runs backward. The
@@ -69,7 +71,7 @@ def record(method, **changes):
     return recorder
 
 
-locked, decoupled = record("backprop"), record("cdni-ls", depth=8)
+locked, decoupled = record("backprop"), record("cdni-ls", queue_size=8)
 
 # %% [markdown]
 # ## Measured, and predicted
@@ -92,9 +94,11 @@ costs = {"decoupled": measure_costs(spare, forever(), "threads"),
          "model-parallel backprop": measure_costs(spare, forever(), "threads", together=False)}
 h1 = np.zeros((settings.batch_size, 256), np.float32)
 c = np.zeros((settings.batch_size, data.n_classes), np.float32)
-up = measure_link((h1, data.y_train[:128]), "threads")
-links = {"decoupled": Links(up, down=measure_link((h1, c, h1), "threads")),  # a target, h and c
-         "model-parallel backprop": Links(up, down=measure_link((h1,), "threads"))}
+y = data.y_train[: settings.batch_size]
+links = {"decoupled": Links(up=measure_link((h1, y, c), "threads"),
+                            down=measure_link((h1, c, h1), "threads")),  # a target, its h and c
+         "model-parallel backprop": Links(up=measure_link((h1, y), "threads"),
+                                          down=measure_link((h1,), "threads"))}
 
 
 def predicted(schedule, latency=0.0, steps=STEPS, **options):
@@ -114,7 +118,7 @@ rows = {
     "model-parallel backprop, measured": locked.intervals,
     "model-parallel backprop, predicted": predicted("model-parallel backprop"),
     "decoupled, measured": decoupled.intervals,
-    "decoupled, predicted": predicted("decoupled", depth=8),
+    "decoupled, predicted": predicted("decoupled", queue_size=8),
 }
 figure = draw({name: from_step(intervals) for name, intervals in rows.items()},
               until=4 * step_seconds(locked.intervals, STEPS),
@@ -131,8 +135,10 @@ figure
 #
 # The predicted panels are tidier. In the measured ones an operation takes now longer, now
 # shorter, because threads share caches, memory and the interpreter, and the system has other
-# things to do. (Fetching the minibatch is the gap before each forward pass of worker 1; the
-# prediction counts it as forward.)
+# things to do. (Messages belong to no move, so what sending and taking them costs is white in the
+# measured panels, as is fetching the minibatch before each forward pass of worker 1. The prediction
+# counts them to the forward, backward or fit beside them. The loss is part of worker 2's forward
+# in both.)
 
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
@@ -161,7 +167,7 @@ stated("In the lower two both are at work at once",
 # %%
 LATENCY = 20e-3
 slow_locked = record("backprop", latency=LATENCY)
-slow_decoupled = record("cdni-ls", latency=LATENCY, depth=8)
+slow_decoupled = record("cdni-ls", latency=LATENCY, queue_size=8)
 
 # %%
 fig, axes = plt.subplots(figsize=(7.5, 3.6))
@@ -226,7 +232,8 @@ stated("so it counts the time in the queue as well",
 def both_ways(latency):
     return {f"{name}, {1e3 * latency:.0f} ms":
             from_step(predicted(name, latency, steps=100, **options), 16)
-            for name, options in (("model-parallel backprop", {}), ("decoupled", {"depth": 8}))}
+            for name, options in (("model-parallel backprop", {}),
+                                  ("decoupled", {"queue_size": 8}))}
 
 
 def at_latency(ms):
@@ -236,7 +243,7 @@ def at_latency(ms):
 
 
 slider = ipywidgets.IntSlider(value=5, min=0, max=20, description="latency (ms)",
-                              continuous_update=False)
+                              style={"description_width": "initial"}, continuous_update=False)
 _ = ipywidgets.interact(at_latency, ms=slider)
 
 # %%
@@ -259,42 +266,41 @@ stated("Backprop loses two latencies for every minibatch",
                   - per_step("model-parallel backprop", 0), 40e-3))
 
 # %% [markdown]
-# ## How deep a queue?
+# ## How large a queue?
 #
-# The queue between two modules is **bounded**: at most `depth` minibatches may be on the way or
-# waiting, and a sender who finds it full waits for room. Without a bound a fast bottom module
+# The queue between two modules is **bounded**: at most `queue_size` minibatches may be on the way
+# or waiting, and a sender who finds it full waits for room. Without a bound a fast bottom module
 # would run ahead of a slow top one for ever, and memory would fill with $h_1$.
 #
 # The bound has a price when messages take time. A message occupies its place until it is taken,
-# so at most `depth` minibatches pass in one latency:
+# so at most `queue_size` minibatches pass in one latency:
 #
 # $$\text{time for a minibatch} \;\ge\; \max\left(\text{the busiest worker's time},\;
-# \frac{\text{latency}}{\text{depth}}\right).$$
+# \frac{\text{latency}}{\text{queue size}}\right).$$
 
 # %%
 latencies = [0, 10e-3, 20e-3]
 contenders = {  # name: method, schedule, options, look
     "model-parallel backprop": ("backprop", "model-parallel backprop", {},
                                 {"color": TRUE, "marker": "o"}),
-    "decoupled, depth 1": ("cdni-ls", "decoupled", {"depth": 1}, {"color": BLUE, "marker": "s"}),
-    "decoupled, depth 2": ("cdni-ls", "decoupled", {"depth": 2}, {"color": GREEN, "marker": "D"}),
-    "decoupled, depth 8": ("cdni-ls", "decoupled", {"depth": 8},
-                            {"color": ORANGE, "marker": "^"}),
+    **{f"decoupled, queue of {size}": ("cdni-ls", "decoupled", {"queue_size": size}, look)
+       for size, look in ((1, {"color": BLUE, "marker": "s"}), (2, {"color": GREEN, "marker": "D"}),
+                          (8, {"color": ORANGE, "marker": "^"}))},
 }
 runs = {(name, latency): record(method, latency=latency, **options)
         for name, (method, _, options, _) in contenders.items() for latency in latencies}
 measured = {key: step_seconds(recorder.intervals, STEPS) for key, recorder in runs.items()}
 
 # %% [markdown]
-# The price of a deep queue is **staleness**. The target of minibatch $t$ is of use from the first
-# prediction after its fit on; if that is the one for minibatch $s$, the target comes $s - t$
-# minibatches late. With the modules in turn, as in lesson 4, this is always 1. Here it can be
-# counted from the record: targets are fitted in order, one for each minibatch, and every `fit`
-# notes the minibatch that its worker was at.
+# The price of a large queue is **staleness**: by how many minibatches a target is late. The target
+# of minibatch $t$ is of use from the first prediction after its fit on; if that is the one for
+# minibatch $s$, its staleness is $s - t$. With the modules in turn, as in lesson 4, this is always
+# 1. Here it can be counted from the record: targets are fitted in order, one for each minibatch,
+# and every `fit` notes the minibatch that its worker was at.
 
 
 # %%
-def lateness(recorder):
+def staleness(recorder):
     """Return s - t for every target t that a later prediction made use of."""
     at = [i.step for i in recorder.intervals if (i.worker, i.kind) == (0, "fit")]
     return [s - t for t, s in enumerate(at) if s < STEPS]  # the rest are fitted after the end
@@ -309,58 +315,58 @@ for name, (_, schedule, options, look) in contenders.items():
               [1e3 * measured[name, latency] for latency in latencies], linestyle="",
               label=name, markersize=7, **look)
     if schedule == "decoupled":
-        late = [lateness(runs[name, latency]) for latency in latencies]
-        right.errorbar([1e3 * latency + 0.3 * (np.log2(options["depth"]) - 1)
+        late = [staleness(runs[name, latency]) for latency in latencies]
+        right.errorbar([1e3 * latency + 0.3 * (np.log2(options["queue_size"]) - 1)
                         for latency in latencies], [np.median(values) for values in late],
                        [[np.median(values) - min(values) for values in late],
                         [max(values) - np.median(values) for values in late]],
                        capsize=3, linewidth=1.5, markersize=7, **look)
 left.set(xlabel="latency of a message (ms)", ylabel="time for a minibatch (ms)",
          title="Marks measured, lines predicted", ylim=(0, None))
-right.set(xlabel="latency of a message (ms)", ylabel="late by (minibatches)",
-          title="Lateness of targets: median and range", ylim=(0, None))
+right.set(xlabel="latency of a message (ms)", ylabel="staleness (minibatches)",
+          title="Staleness of targets: median and range", ylim=(0, None))
 fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# Left, the lower bounds: backprop cannot take less than two latencies for a minibatch, and depth
-# 1 not less than one, for a queue with one place waits for each message to arrive before it takes
-# the next. With depth 8 most of the latency is hidden. Right, what hides it: over slow links a
-# deep queue holds many minibatches on the way, and the targets come correspondingly late.
+# Left, the lower bounds: backprop cannot take less than two latencies for a minibatch, and a queue
+# of 1 not less than one, for a queue with one place waits for each message to arrive before it
+# takes the next. With a queue of 8 most of the latency is hidden. Right, what hides it: over slow
+# links a large queue holds many minibatches on the way, and the targets come correspondingly late.
 #
-# Over direct queues the lateness has a strict bound: `depth + 1`. When the bottom worker has put
-# minibatch $s$ into the queue, number $s - \text{depth}$ must have left it, so the top worker was
-# done with the one before, and its target is there. (It can even be 0: if the top worker is
-# quick, the target of $s$ arrives before the prediction for $s$ itself.)
+# Over direct queues staleness has a strict bound: `queue_size + 1`. When the bottom worker has put
+# minibatch $s$ into the queue, number $s$ less the queue's size must have left it, so the top
+# worker was done with the one before, and its target is there. (It can even be 0: if the top
+# worker is quick, the target of $s$ arrives before the prediction for $s$ itself.)
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("backprop cannot take less than two latencies for a minibatch",
        all(measured["model-parallel backprop", latency] > 1.9 * latency for latency in latencies))
-stated("and depth 1 not less than one",
-       all(measured["decoupled, depth 1", latency] > 0.9 * latency for latency in latencies))
-stated("With depth 8 most of the latency is hidden", measured["decoupled, depth 8", 20e-3]
+stated("and a queue of 1 not less than one",
+       all(measured["decoupled, queue of 1", latency] > 0.9 * latency for latency in latencies))
+stated("With a queue of 8 most of the latency is hidden", measured["decoupled, queue of 8", 20e-3]
        < measured["model-parallel backprop", 20e-3] - 20e-3)
 stated("the targets come correspondingly late",
-       np.median(lateness(runs["decoupled, depth 8", 20e-3]))
-       > np.median(lateness(runs["decoupled, depth 1", 20e-3])))
-stated("Over direct queues the lateness has a strict bound: `depth + 1`",
-       all(max(lateness(runs[f"decoupled, depth {depth}", 0])) <= depth + 1
-           for depth in (1, 2, 8)))
+       np.median(staleness(runs["decoupled, queue of 8", 20e-3]))
+       > np.median(staleness(runs["decoupled, queue of 1", 20e-3])))
+stated("Over direct queues staleness has a strict bound: `queue_size + 1`",
+       all(max(staleness(runs[f"decoupled, queue of {size}", 0])) <= size + 1
+           for size in (1, 2, 8)))
 
 # %% [markdown]
 # ## What do late targets cost?
 #
-# In a run like those above the lateness depends on what else the machine does, and no two runs
-# are alike. For an experiment we want it fixed. With `deterministic=True` the target of minibatch
-# $t$ is applied exactly before the prediction for $t + \text{depth}$, and the worker waits for it
-# if need be. So `depth` *is* the lateness, and a run can be repeated.
+# In a run like those above staleness depends on what else the machine does, and no two runs are
+# alike. For an experiment we want it fixed. With `deterministic=True` the target of minibatch $t$
+# is applied exactly before the prediction for minibatch $t$ + `queue_size`, and the worker waits
+# for it if need be. So `queue_size` *is* the staleness, and a run can be repeated.
 #
-# At `depth=1` that is the order of lesson 4. Then threads must not change anything. Do they?
+# At `queue_size=1` that is the order of lesson 4. Then threads must not change anything. Do they?
 
 # %%
 in_turn = build_trainer("cdni-ls", settings, data)
 in_threads = build_trainer(
-    "cdni-ls", replace(settings, engine="threads", depth=1, deterministic=True), data)
+    "cdni-ls", replace(settings, engine="threads", queue_size=1, deterministic=True), data)
 with blas_threads(1):  # as in the workers: a product in two threads may round differently
     in_turn.epoch()
 in_threads.epoch()
@@ -386,9 +392,9 @@ small = Settings(hidden=(128, 128), cuts=(2,), lr=0.1, seed=SEED, engine="thread
                  deterministic=True)
 
 
-def learning_curve(depth):
-    """Return the test accuracy after every EVERY minibatches, targets late by `depth`."""
-    schedule = build_trainer("cdni-ls", replace(small, depth=depth), data).schedule
+def learning_curve(stale):
+    """Return the test accuracy after every EVERY minibatches, targets late by `stale`."""
+    schedule = build_trainer("cdni-ls", replace(small, queue_size=stale), data).schedule
     recorder = schedule.recorder = Recorder(schedule.network.modules, snapshot_every=EVERY,
                                             most=EPOCHS * STEPS // EVERY)
     order = np.random.default_rng(SEED)
@@ -402,18 +408,18 @@ def learning_curve(depth):
     return np.array(accuracy)
 
 
-curves = {depth: learning_curve(depth) for depth in (1, 8, 32, 96)}
+curves = {stale: learning_curve(stale) for stale in (1, 8, 32, 96)}
 
 # %%
 fig, axes = plt.subplots(figsize=(7.5, 3.6))
 looks = ({"color": BLUE}, {"color": GREEN, "linestyle": "--"}, {"color": ORANGE, "linestyle": "-."},
          {"color": "0.35", "linestyle": ":"})
-for (depth, accuracy), look in zip(curves.items(), looks, strict=True):
-    axes.plot(EVERY * np.arange(1, len(accuracy) + 1), 100 * accuracy, label=f"late by {depth}",
+for (stale, accuracy), look in zip(curves.items(), looks, strict=True):
+    axes.plot(EVERY * np.arange(1, len(accuracy) + 1), 100 * accuracy, label=f"late by {stale}",
               **look)
-    if depth > 8:
-        axes.annotate(f"first target\n(late by {depth})", (depth, 100 * accuracy[depth // 8 - 1]),
-                      (depth + 12, 64.5), fontsize=9, color="0.3", va="top",
+    if stale > 8:
+        axes.annotate(f"first target\n(late by {stale})", (stale, 100 * accuracy[stale // 8 - 1]),
+                      (stale + 12, 64.5), fontsize=9, color="0.3", va="top",
                       arrowprops={"arrowstyle": "-", "color": "0.6"})
 axes.set(xlabel="minibatches", ylabel="test accuracy (%)", ylim=(60, 98),
          title="Learning with late targets, mnist-5k, 784-128-128-10")
@@ -433,12 +439,12 @@ plt.show()
 # targets, try it.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-early = {depth: accuracy[96 // EVERY - 1] for depth, accuracy in curves.items()}
+early = {stale: accuracy[96 // EVERY - 1] for stale, accuracy in curves.items()}
 late_by_96 = curves[96]
 quoted("80%", early[96], within=0.04)
 stated("When the targets do come, accuracy first *falls*",
        late_by_96[96 // EVERY] < late_by_96[96 // EVERY - 1])
-end = {depth: np.mean(accuracy[-4:]) for depth, accuracy in curves.items()}
+end = {stale: np.mean(accuracy[-4:]) for stale, accuracy in curves.items()}
 stated("Late by 8 costs nothing that one could see at the end", abs(end[8] - end[1]) < 0.01)
 stated("late by 96 costs most of the first hundred minibatches", early[1] > early[96] + 0.08)
 stated("Then it climbs to nearly the same height", end[96] > end[1] - 0.035)
@@ -450,7 +456,8 @@ stated("Then it climbs to nearly the same height", end[96] > end[1] - 0.035)
 # a time. NumPy gives the lock up inside an array operation, and the thread has to get it back
 # afterwards. Beside a large product that is nothing; beside a small one it counts. Processes
 # share no such lock, but need memory that both can see, and here they run on Linux only (they are
-# forked).
+# forked). On another system take threads, as this cell does; where there are none either, as in a
+# browser, that advice is of no use, though the error message of `engine="processes"` gives it.
 #
 # So measure the same operations three times: with the modules taking turns, with both at once in
 # two threads, and with both at once in two processes. How many times longer do they take? At one,
@@ -531,10 +538,10 @@ stated("and no thread is left", threading.active_count() == before)
 #
 # - Cut after the first hidden layer, or after the third (`cuts`). Which worker is the busiest,
 #   and what happens to the queue?
-# - Set `fit_every=4`. What becomes of the timeline, and of the lateness?
+# - Set `fit_every=4`. What becomes of the timeline, and of staleness?
 # - Three modules on two cores: `cuts=(1, 3)`. Who waits for whom now?
 # - On Linux, `engine="processes"` in `record`. Measure the costs and the links anew as well.
-# - Do the [exercises](exercises/06_asynchronous_for_real.ipynb): latency and lateness from a
+# - Do the [exercises](exercises/06_asynchronous_for_real.ipynb): latency and staleness from a
 #   record, a worker of your own, and the time for a minibatch in two lines.
 #
 # ## Sources
@@ -543,8 +550,8 @@ stated("and no thread is left", threading.active_count() == before)
 #   [arXiv:1608.05343](https://arxiv.org/abs/1608.05343): the locks, and training without them.
 # - E. Bisong, *Benchmarking Decoupled Neural Interfaces with Synthetic Gradients*, 2017,
 #   [arXiv:1712.08314](https://arxiv.org/abs/1712.08314): the claim of asynchronous speed.
-# - The code: [`asynchronous.py`](../sgdni/training/asynchronous.py),
-#   [`model_parallel.py`](../sgdni/training/model_parallel.py),
-#   [`channel.py`](../sgdni/training/workers/channel.py),
-#   [`recorder.py`](../sgdni/training/recorder.py).
+# - The code: [`asynchronous.py`](../sgdni/parallel/asynchronous.py),
+#   [`model_parallel.py`](../sgdni/parallel/model_parallel.py),
+#   [`channel.py`](../sgdni/parallel/workers/channel.py),
+#   [`recorder.py`](../sgdni/schedules/recorder.py).
 # - The images: MNIST, by Yann LeCun and Corinna Cortes, CC BY-SA 3.0.

@@ -28,7 +28,7 @@ def prose(notebook):
 
 def strings(n):
     """Return every string in the checks of a lesson."""
-    tree = ast.parse((make.HERE.parent / f"sgdni/course/exercise{n:0>2}.py").read_text())
+    tree = ast.parse((make.HERE.parent / f"sgdni_course/exercise{n:0>2}.py").read_text())
     return {node.value for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 

@@ -11,8 +11,7 @@
 # %%
 import numpy as np
 
-from sgdni.gradcheck import check_layer
-from sgdni.layers import BatchNorm
+from sgdni import BatchNorm, check_layer
 from sgdni_course import exercise01
 
 # %% [markdown]

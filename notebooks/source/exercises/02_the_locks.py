@@ -47,7 +47,7 @@ exercise02.check_model_parallel(model_parallel)
 #
 # Now each worker has, besides, its synthetic-gradient model. On every step it runs forward,
 # predicts, and learns. On every $k$-th step only, it computes the target for the module below and
-# fits its own model. The queues are deep enough. How long is a step on average, in the long run?
+# fits its own model. The queues are large enough. How long is a step on average, in the long run?
 #
 # `target[0]` is 0, since nobody is below the bottom module; `predict[-1]` and `fit[-1]` are 0,
 # since the top module has the true gradient.
@@ -67,7 +67,7 @@ def decoupled_step(forward, learn, target, predict, fit, k):
 exercise02.check_decoupled_step(decoupled_step)
 
 # %% [markdown]
-# ## 3. How deep a queue?
+# ## 3. How large a queue?
 #
 # A queue between two modules has room for $d$ minibatches, those still on the way included; its
 # sender waits while there is no room. The workers need `step` seconds for a minibatch, a message
@@ -75,15 +75,15 @@ exercise02.check_decoupled_step(decoupled_step)
 
 
 # %%
-def queue_depth(latency, step):
-    """Return the smallest depth, a whole number of at least 1; latency and step in seconds."""
+def queue_size(latency, step):
+    """Return the smallest size, a whole number of at least 1; latency and step in seconds."""
     ### BEGIN SOLUTION
     return max(1, int(np.ceil(latency / step)))
     ### END SOLUTION
 
 
 # %% points=1
-exercise02.check_queue_depth(queue_depth)
+exercise02.check_queue_size(queue_size)
 
 # %% [markdown]
 # ## 4. Where to cut (harder)

@@ -11,10 +11,8 @@
 # %%
 import numpy as np
 
+from sgdni import Settings, build_trainer, load
 from sgdni.analysis.quality import measure
-from sgdni.data import load
-from sgdni.runs.methods import build_trainer
-from sgdni.runs.settings import Settings
 from sgdni.schedules import DivergenceError
 from sgdni.training.batches import minibatches
 from sgdni_course import exercise04
@@ -59,22 +57,22 @@ exercise04.check_decoupled_step(decoupled_step)
 # %% [markdown]
 # ## 2. Who does what on a stochastic step
 #
-# Each of $K$ modules tosses a coin: `learns[i]` says whether module $i + 1$ learns from this
+# Each of $K$ modules tosses a coin: `updates[i]` says whether module $i + 1$ learns from this
 # minibatch. (In code we count from 0.) Besides, models are fitted only on every `fit_every`-th
 # step, that is on steps 0, `fit_every`, 2 `fit_every` and so on. Which models have to predict,
 # and which are fitted? No more than needed: a guess that nobody learns from is not made.
 
 
 # %%
-def who(learns, step, fit_every):
+def who(updates, step, fit_every):
     """Which SG models predict and which are fitted on this step.
 
-    learns (K,) of bool, step counted from 0; returns predicts (K - 1,) and fits (K - 1,) of bool,
+    updates (K,) of bool, step counted from 0; returns predicts (K - 1,) and fits (K - 1,) of bool,
     one for each interface, where entry i belongs to the model above module i.
     """
     ### BEGIN SOLUTION
-    predicts = learns[:-1]
-    fits = learns[1:] & (step % fit_every == 0)
+    predicts = updates[:-1]
+    fits = updates[1:] & (step % fit_every == 0)
     return predicts, fits
     ### END SOLUTION
 

@@ -49,16 +49,16 @@ def update_latency(intervals, worker):
 exercise06.check_update_latency(update_latency)
 
 # %% [markdown]
-# ## 2. How late are the targets?
+# ## 2. How stale are the targets?
 #
 # Targets come back in order: the first is that of minibatch 0, and with `fit_every` $= k$ only
 # every $k$-th minibatch has one: 0, $k$, $2k$ ... The `step` of a `"fit"` is the minibatch for
 # which the worker predicts *next*. If it is $s$ and the target is that of minibatch $t$, the target
-# is $s - t$ late.
+# is $s - t$ minibatches late: that is its *staleness*.
 
 
 # %%
-def lateness(intervals, worker, fit_every):
+def staleness(intervals, worker, fit_every):
     """Return a list: for each target that `worker` fitted, in order, how many minibatches late."""
     ### BEGIN SOLUTION
     fits = [i.step for i in intervals if i.worker == worker and i.kind == "fit"]
@@ -67,7 +67,7 @@ def lateness(intervals, worker, fit_every):
 
 
 # %% points=1
-exercise06.check_lateness(lateness)
+exercise06.check_staleness(staleness)
 
 # %% [markdown]
 # ## 3. A worker of your own
@@ -149,18 +149,18 @@ def try_it(minibatches=20):
 # `latency` seconds.
 #
 # - Model-parallel backprop: one minibatch under way, everything in turn, and no SG model.
-# - Decoupled: all workers at once, and at most `depth` minibatches may be under way between two of
-#   them. What is slowest decides.
+# - Decoupled: all workers at once, and at most `queue_size` minibatches may be under way between
+#   two of them. What is slowest decides.
 
 
 # %%
-def minibatch_seconds(costs, latency, depth):
+def minibatch_seconds(costs, latency, queue_size):
     """Return (model_parallel, decoupled): seconds for a minibatch in the long run."""
     ### BEGIN SOLUTION
     work = [c.forward + c.learn + c.target for c in costs]
     model_parallel = sum(work) + 2 * latency * (len(costs) - 1)
     busiest = max(w + c.predict + c.fit for w, c in zip(work, costs, strict=True))
-    decoupled = max(busiest, latency / depth)
+    decoupled = max(busiest, latency / queue_size)
     return model_parallel, decoupled
     ### END SOLUTION
 
