@@ -531,8 +531,8 @@ axes.set(yticks=range(len(table)), yticklabels=table, xlim=(0, 100), ylim=(len(t
          title="Two seeds each, every condition with its control")
 axes.legend(loc="center", bbox_to_anchor=(0.35, 0.72))
 plt.show()
-reached = {label: {name: outcomes(run) for name, run in results.items()
-                   if name in ("backprop", "cdni-ls", "untaught")} for label, results in table.items()}
+reached = {label: {contender.name: outcomes(results[contender.name]) for contender in three}
+           for label, results in table.items()}
 print(f"{'after 5 epochs':38}        untaught         cdni-ls")
 for label, results in reached.items():
     print(f"{label:38}", *("    none" if a is None else f"{a:8.1%}"
