@@ -42,6 +42,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add(sg, "forgetting_factor", "of least squares", type=float)
     _add(sg, "ridge", "ridge of least squares, relative", type=float)
     _add(sg, "solve_every", "fits between two least-squares solutions", type=int, metavar="K")
+    _add(sg, "head", "linear or hidden: the local head of local-error and local-loss")
+    _add(sg, "head_units", "of a hidden one", type=int, metavar="N")
+    _add(sg, "rho", "of local-error: 0 follows the targets alone, a large one the head",
+         type=float)
     _add(sg, "sg", "an SG model of your own instead of the method's: a SyntheticGradient class "
          "in a module beside you", metavar="MODULE:CLASS")
     engine = parser.add_argument_group("engine")

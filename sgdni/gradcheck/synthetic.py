@@ -20,9 +20,11 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
     """Check the promises of an SG model on one minibatch.
 
     Predictions have the shape and dtype of h, repeat, and depend on their own example only;
-    neither `predict` nor `fit` alters its arguments; fitting the minibatch over and over brings
-    predictions nearer to the target; what `state` returns is live. For a model fitted by gradient
-    steps, `gradients` are compared with finite differences of its predictions.
+    neither `predict` nor `learn_locally` nor `fit` alters its arguments; `learn_locally` leaves
+    the prediction alone that is in use, and what it changes is all in `state`; fitting the
+    minibatch over and over brings predictions nearer to the target; what `state` returns is live.
+    For a model fitted by gradient steps, `gradients` are compared with finite differences of its
+    predictions.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
     arguments = {"h": h, "target": target} | ({} if c is None else {"c": c})
     require_float64(arguments)
     report = Report(type(sg).__name__, tolerance)
-    kept = {name: array.copy() for name, array in sg.state().items()}
+    restore = _keep(sg)
 
     def unaltered(who: str, call: Callable) -> object:
         before = {name: array.copy() for name, array in arguments.items()}
@@ -60,10 +62,6 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
                 array[...] = before[name]
         return result
 
-    def restore() -> None:
-        for name, array in sg.state().items():
-            array[...] = kept[name]
-
     try:
         found = unaltered("gradients", lambda: sg.gradients(h, c, target)) or {}
         require_float64({name: p for name, (p, _) in found.items()})
@@ -72,12 +70,24 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
         _check_predictions(report, sg, h, c, unaltered)
         if found and not report.violations:
             _compare_gradients(report, sg, h, c, target, unaltered, rng, step, max_entries)
+        if not report.violations:
+            _check_local_learning(report, sg, h, c, unaltered)
         restore()
         if not report.violations:
             _check_fit(report, sg, h, c, target, unaltered)
     finally:
         restore()
     return report
+
+
+def _keep(sg: SyntheticGradient) -> Callable[[], None]:
+    """Copy all that `state` returns; calling the answer puts it back."""
+    kept = {name: array.copy() for name, array in sg.state().items()}
+
+    def restore() -> None:
+        for name, array in sg.state().items():
+            array[...] = kept[name]
+    return restore
 
 
 def _check_predictions(report: Report, sg: SyntheticGradient, h: np.ndarray,
@@ -123,6 +133,22 @@ def _compare_gradients(report: Report, sg: SyntheticGradient, h: np.ndarray,
 
     compare(report, half_squares, np.ones(len(h)), {name: p for name, (p, _) in first.items()},
             {name: g for name, (_, g) in first.items()}, rng, step=step, max_entries=max_entries)
+
+
+def _check_local_learning(report: Report, sg: SyntheticGradient, h: np.ndarray,
+                          c: np.ndarray | None, unaltered: Callable) -> None:
+    restore, first = _keep(sg), sg.predict(h, c).copy()
+    for _ in range(3):
+        delta = sg.predict(h, c)
+        in_use = delta.copy()
+        unaltered("learn_locally", lambda: sg.learn_locally(h, c))
+        if not np.array_equal(delta, in_use):
+            report.violations.append("learn_locally altered the prediction that is in use")
+            return
+    restore()
+    if not np.allclose(first, sg.predict(h, c), rtol=1e-12, atol=1e-12):
+        report.violations.append(
+            "state lacks something that learn_locally changes: a checkpoint would lose it")
 
 
 def _check_fit(report: Report, sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,

@@ -196,7 +196,12 @@ def _operations(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray
         operations: dict[str, Callable[[], object]] = {"forward": forward}
         if network.interfaces and not top:
             interface = network.interfaces[i]
-            operations["predict"] = lambda m=interface, h=h, c=c[i]: m.predict(h, c)
+
+            def predict(m=interface, h=h, c=c[i]) -> None:
+                m.predict(h, c)
+                m.learn_locally(h, c)
+
+            operations["predict"] = predict
             operations["fit"] = lambda m=interface, h=h, c=c[i], d=delta: m.fit(h, c, d)
         operations["learn"] = lambda m=module, d=delta: m.learn(d, input_gradient=False)
         if i > 0:
