@@ -7,11 +7,13 @@ from pathlib import Path
 
 from sgdni.data.catalogue import CATALOGUE, EmbeddedEntry
 from sgdni.data.download import download
+from sgdni.data.sums import SumsEntry
 
 _EPILOG = """\
 where data sets are looked for:
   mnist-5k   comes with sgdni
   mnist      $SGDNI_DATA/mnist/ if SGDNI_DATA is set, then the user's cache folder
+  ...-sum    made of the images of the one it is named after: pairs, and the sum of their digits
 """
 
 
@@ -59,7 +61,7 @@ def _download(name: str, folder: Path | None) -> None:
 
 
 def _list() -> None:
-    row = "{:<10} {:>7} {:>7} {:>8}  {}".format
+    row = "{:<12} {:>7} {:>7} {:>8}  {}".format
     print(row("name", "train", "test", "classes", "where"))
     for entry in CATALOGUE:
         n_train, n_test = entry.shapes["x_train"][0], entry.shapes["x_test"][0]
@@ -67,6 +69,8 @@ def _list() -> None:
 
 
 def _advice(entry: object) -> str:
+    if isinstance(entry, SumsEntry):
+        return _advice(entry.source)
     if isinstance(entry, EmbeddedEntry):
         return "not found: reinstall sgdni"
     return f"not here: run `sgdni data download {entry.name}`"

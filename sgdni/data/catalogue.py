@@ -26,6 +26,7 @@ import platformdirs
 
 from sgdni.data.dataset import Dataset
 from sgdni.data.idx import DataError, read_idx
+from sgdni.data.sums import SumsEntry
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -189,7 +190,7 @@ class IdxEntry:
         return [file.name for file in self.files if file.find(folder) is None]
 
 
-Entry = EmbeddedEntry | IdxEntry
+Entry = EmbeddedEntry | IdxEntry | SumsEntry
 
 
 def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
@@ -276,4 +277,7 @@ MNIST = IdxEntry(
     ),
 )
 
-CATALOGUE: tuple[Entry, ...] = (MNIST_5K, MNIST)
+CATALOGUE: tuple[Entry, ...] = (
+    MNIST_5K, MNIST, SumsEntry("mnist-5k-sum", MNIST_5K, 20_000, 5_000, 0.75),
+    SumsEntry("mnist-sum", MNIST, 60_000, 10_000, 0.90),
+)
