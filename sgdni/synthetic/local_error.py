@@ -18,7 +18,6 @@ from sgdni._util.arrays import flat_examples
 from sgdni._util.checks import check_array, check_batch, check_range, check_same_shape
 from sgdni._util.products import Product
 from sgdni.synthetic.base import SyntheticGradient
-from sgdni.synthetic.fitting import FitError
 from sgdni.synthetic.heads import Head, LinearHead
 
 
@@ -117,15 +116,12 @@ class LocalErrorSG(SyntheticGradient):
         """(S + k I) P = T + k W, where S = b'b, T = b'target and k = rho * meandiag."""
         m = self.head.width
         S, T = self._moments[:, :m].copy(), self._moments[:, m:]
-        diagonal = S.reshape(-1)[:: m + 1]
+        diagonal = S.ravel()[:: m + 1]  # a view
         k = max(self.rho, self._least_rho) * float(diagonal.sum()) / m
         if k == 0:  # no error so far: nothing to learn from
             return
         diagonal += k
-        try:
-            inverse = np.linalg.inv(S)  # at this size the fastest way
-        except np.linalg.LinAlgError:
-            raise FitError("local error's P: b'b + k I is singular") from None
+        inverse = np.linalg.inv(S)  # at this size the fastest way
         np.matmul(inverse, T, out=self.A)
         np.multiply(inverse, k, out=self.G)
 
