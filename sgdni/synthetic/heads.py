@@ -21,9 +21,11 @@ from sgdni.optimizers import SGD, Optimizer
 
 def softmax_error(z: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Return softmax(z) - c: the gradient of the cross-entropy, for c (B, classes) one-hot."""
-    error = z - z.max(axis=1, keepdims=True)
+    error = z.T.copy()  # examples side by side: reductions are much faster so
+    error -= error.max(axis=0)
     np.exp(error, out=error)
-    error /= error.sum(axis=1, keepdims=True)
+    error /= error.sum(axis=0)
+    error = np.ascontiguousarray(error.T)
     error -= c
     return error
 

@@ -61,10 +61,10 @@ class LocalErrorSG(SyntheticGradient):
         self.n_context, self.context_kind = head.n_out, head.context_kind
         m, n, self.dtype = head.width, head.n, head.dtype
         self.A, self.G = np.zeros((m, n), self.dtype), np.eye(m, dtype=self.dtype)
-        self._moments = np.zeros((m, m + n), self.dtype)  # [b'b, b'target], forgotten
+        self._S, self._T = np.zeros_like(self.G), np.zeros_like(self.A)  # b'b, b'target, forgotten
         self._least_rho = float(np.sqrt(np.finfo(self.dtype).eps))
-        self._latest, self._P = np.empty_like(self._moments), np.empty_like(self.A)
-        self._columns = self._delta = self._seen = None
+        self._square, self._P = np.empty_like(self.G), np.empty_like(self.A)
+        self._delta = self._seen = None
 
     @classmethod
     def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
@@ -101,28 +101,24 @@ class LocalErrorSG(SyntheticGradient):
         self._seen = None
         if self.rho == np.inf:
             return
-        b, m = self._signal(h, c), self.head.width
-        # [b'b, b'target] in one product
-        if self._columns is None or len(self._columns) != len(b):
-            self._columns = np.empty((len(b), m + self.head.n), self.dtype)
-        self._columns[:, :m] = b
-        self._columns[:, m:] = flat_examples(target)
-        np.matmul(b.T, self._columns, out=self._latest)
-        self._moments *= self.forgetting_factor
-        self._moments += self._latest
+        b = self._signal(h, c)
+        self._S *= self.forgetting_factor
+        self._S += np.matmul(b.T, b, out=self._square)
+        self._T *= self.forgetting_factor
+        self._T += np.matmul(b.T, flat_examples(target), out=self._P)
         self._solve()
 
     def _solve(self) -> None:
         """(S + k I) P = T + k W, where S = b'b, T = b'target and k = rho * meandiag."""
         m = self.head.width
-        S, T = self._moments[:, :m].copy(), self._moments[:, m:]
-        diagonal = S.ravel()[:: m + 1]  # a view
+        regular = self._S.copy()
+        diagonal = regular.ravel()[:: m + 1]  # a view
         k = max(self.rho, self._least_rho) * float(diagonal.sum()) / m
         if k == 0:  # no error so far: nothing to learn from
             return
         diagonal += k
-        inverse = np.linalg.inv(S)  # at this size the fastest way
-        np.matmul(inverse, T, out=self.A)
+        inverse = np.linalg.inv(regular)  # at this size the fastest way
+        np.matmul(inverse, self._T, out=self.A)
         np.multiply(inverse, k, out=self.G)
 
     def _signal(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
@@ -140,10 +136,10 @@ class LocalErrorSG(SyntheticGradient):
         if self.rho == np.inf:
             return {"predict": predict, "fit": []}
         return {"predict": [*predict, Product("P", m, m, n)],
-                "fit": [*head["signal"], Product("moments", m, batch_size, m + n,
-                                                 transposed="left"),
+                "fit": [*head["signal"], Product("S", m, batch_size, m, transposed="left"),
+                        Product("T", m, batch_size, n, transposed="left"),
                         Product("solve", m, m, m, solve=True), Product("A", m, m, n)]}
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"A": self.A, "G": self.G, "moments": self._moments,
+        return {"A": self.A, "G": self.G, "S": self._S, "T": self._T,
                 **{f"head.{name}": array for name, array in self.head.state().items()}}
