@@ -50,14 +50,18 @@ class Head:
     Parameters
     ----------
     layers : sequence of Layer, the first a Dense
+    n_out : int
+        Width of c, and of the last layer's output.
     task : "classification" (c are one-hot labels) or "regression" (c are the targets' values)
     optimizer : Optimizer, by default SGD with lr .1 and momentum .9
         Its steps take the mean over the minibatch.
 
     Attributes
     ----------
-    n, n_out, width : widths of h, of c and of b
-    context_kind : what c holds, as a SyntheticGradient says it
+    n, n_out, width : int
+        Widths of h, of c and of b.
+    context_kind : str
+        What c holds, as a SyntheticGradient says it.
 
     Raises
     ------
@@ -128,7 +132,9 @@ class LinearHead(Head):
     ----------
     n, n_out : widths of h and of c
     rng : numpy.random.Generator
-        Unused, as R starts at zero: what it says of h is then nothing, and harmless.
+        Drawn from as for any layer, but R starts at zero: the first updates are harmless then.
+    task, optimizer : as for Head
+    dtype : that of h
     """
 
     def __init__(self, n: int, n_out: int, rng: np.random.Generator, *,
@@ -147,6 +153,8 @@ class HiddenHead(Head):
         Draws U. R starts at zero.
     m : int
         Hidden units.
+    task, optimizer : as for Head
+    dtype : that of h
     """
 
     def __init__(self, n: int, n_out: int, rng: np.random.Generator, *, m: int = 64,

@@ -7,7 +7,7 @@ least squares find the matrix that turns it into the target gradients: delta^ = 
 The parts are known. Local heads: Mostafa et al. 2018 (local errors, fixed random classifiers),
 Nokland and Eidnes 2019 (trained ones), Belilovsky et al. 2020 (decoupled greedy learning). An SG
 model with the structure of the gradient: Miyato et al. 2017. Forgotten least squares are the
-textbook's.
+textbook's. Nothing here is claimed as new.
 """
 
 from __future__ import annotations
