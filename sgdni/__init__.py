@@ -32,13 +32,22 @@ from sgdni.parallel import Asynchronous, ModelParallel
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Backprop, Decoupled, Schedule, StepResult
-from sgdni.synthetic import GradientFit, LeastSquaresFit, LinearSG, SyntheticGradient
+from sgdni.synthetic import (
+    GradientFit,
+    HiddenHead,
+    LeastSquaresFit,
+    LinearHead,
+    LinearSG,
+    LocalErrorSG,
+    SyntheticGradient,
+)
 from sgdni.training import Trainer
 
 __all__ = [
     "SGD", "Adam", "Asynchronous", "Backprop", "BatchNorm", "Dataset", "Decoupled", "Dense",
-    "GradientFit", "Interface", "Layer", "LeastSquaresFit", "LinearSG", "MeanSquaredError",
-    "ModelParallel", "Module", "Network", "ReLU", "Schedule", "Settings", "Sigmoid",
-    "SoftmaxCrossEntropy", "StepResult", "SyntheticGradient", "Tanh", "Trainer", "__version__",
-    "build_mlp", "build_trainer", "check_layer", "check_synthetic", "load",
+    "GradientFit", "HiddenHead", "Interface", "Layer", "LeastSquaresFit", "LinearHead", "LinearSG",
+    "LocalErrorSG", "MeanSquaredError", "ModelParallel", "Module", "Network", "ReLU", "Schedule",
+    "Settings", "Sigmoid", "SoftmaxCrossEntropy", "StepResult", "SyntheticGradient", "Tanh",
+    "Trainer", "__version__", "build_mlp", "build_trainer", "check_layer", "check_synthetic",
+    "load",
 ]

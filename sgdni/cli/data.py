@@ -12,6 +12,7 @@ _EPILOG = """\
 where data sets are looked for:
   mnist-5k   comes with sgdni
   mnist      $SGDNI_DATA/mnist/ if SGDNI_DATA is set, then the user's cache folder
+  ...-sum    made of the images of the one it is named after: pairs, and the sum of their digits
 """
 
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         if args.folder is not None:
             print(f"To use it, set SGDNI_DATA to {target.parent.resolve()}")
         return
-    row = "{:<10} {:>7} {:>7} {:>8}  {}".format
+    row = "{:<12} {:>7} {:>7} {:>8}  {}".format
     print(row("name", "train", "test", "classes", "where"))
     for entry in CATALOGUE:
         n_train, n_test = entry.shapes["x_train"][0], entry.shapes["x_test"][0]

@@ -41,6 +41,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add(sg, "forgetting_factor", "of least squares")
     _add(sg, "ridge", "ridge of least squares, relative")
     _add(sg, "solve_every", "fits between two least-squares solutions", metavar="K")
+    _add(sg, "head", "linear or hidden: the local head of local-error and local-loss")
+    _add(sg, "head_units", "of a hidden one", metavar="N")
+    _add(sg, "rho", "of local-error: 0 follows the targets alone, a large one the head")
     _add(sg, "sg", "an SG model of your own instead of the method's: a SyntheticGradient class "
          "in a module beside you", metavar="MODULE:CLASS")
     engine = parser.add_argument_group("engine")

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from sgdni.data.dataset import Dataset
 from sgdni.data.entries import EmbeddedEntry, Entry, IdxEntry
 from sgdni.data.idx import DataError, IdxFile
+from sgdni.data.sums import SumsEntry
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -44,7 +45,10 @@ MNIST = IdxEntry(
     ),
 )
 
-CATALOGUE: tuple[Entry, ...] = (MNIST_5K, MNIST)
+CATALOGUE: tuple[Entry, ...] = (
+    MNIST_5K, MNIST, SumsEntry("mnist-5k-sum", MNIST_5K, 20_000, 5_000, 0.75),
+    SumsEntry("mnist-sum", MNIST, 60_000, 10_000, 0.90),
+)
 
 
 def lookup(name: str | Entry) -> Entry:

@@ -21,6 +21,7 @@ from sgdni._util.files import temporary_beside
 from sgdni.data.catalogue import lookup
 from sgdni.data.entries import Entry, IdxEntry
 from sgdni.data.idx import DataError, IdxFile
+from sgdni.data.sums import SumsEntry
 
 _CHUNK = 1 << 16  # bytes
 _MIN_RATE = 1024  # bytes per second; a mirror that is slower than this has stalled
@@ -62,6 +63,9 @@ def download(
         mirrors failed; the message then says how each of them did.
     """
     entry = lookup(name)
+    if isinstance(entry, SumsEntry):
+        raise DataError(f"data set {entry.name!r} is made of {entry.source.name!r}: "
+                        f"there is nothing to download but that")
     if not isinstance(entry, IdxEntry):
         raise DataError(f"data set {entry.name!r} comes with sgdni: there is nothing to download")
     mirrors = entry.mirrors if mirrors is None else mirrors

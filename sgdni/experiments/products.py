@@ -35,7 +35,8 @@ def of_step(network: Network, batch_size: int, *, decoupled: bool = False,
             if j > 0:
                 add(owner, products["input"])
             elif i > 0:  # a module's lowest layer makes the target; nobody is below the lowest
-                add(owner, products["input"], seldom)
+                wanted = not decoupled or network.interfaces[i - 1].model.wants_targets
+                add(owner, products["input"], seldom * wanted)
     if decoupled:
         for i, interface in enumerate(network.interfaces, start=1):
             products = interface.model.products(batch_size)

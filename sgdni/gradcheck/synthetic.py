@@ -21,9 +21,11 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
     """Check the promises of an SG model on one minibatch.
 
     Predictions have the shape and dtype of h, repeat, and depend on their own example only;
-    neither `predict` nor `fit` alters its arguments; fitting the minibatch over and over brings
-    predictions nearer to the target; what `state` returns is live. For a model fitted by gradient
-    steps, `gradients` are compared with finite differences of its predictions.
+    neither `predict` nor `learn_locally` nor `fit` alters its arguments; `learn_locally` leaves
+    the prediction alone that is in use, and what it changes is all in `state`; fitting the
+    minibatch over and over brings predictions nearer to the target; what `state` returns is live.
+    For a model fitted by gradient steps, `gradients` are compared with finite differences of its
+    predictions.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
             checks.check_predictions()
             if parameters and not report.violations:
                 checks.compare_gradients(rng)
+            if not report.violations:
+                checks.check_local_learning()
         if not report.violations:
             checks.check_fit()
     return report
@@ -123,6 +127,21 @@ class _Checks:
             compare(self.report, self.errors, np.ones(len(self.h)),
                     {name: p for name, (p, _) in first.items()},
                     {name: g for name, (_, g) in first.items()}, rng)
+
+    def check_local_learning(self) -> None:
+        expect, sg, h, c = self.report.expect, self.sg, self.h, self.c
+        first = sg.predict(h, c).copy()
+        with _restored(sg):
+            for _ in range(3):
+                delta = sg.predict(h, c)
+                in_use = delta.copy()
+                with self.report.unaltered("learn_locally", self.arguments):
+                    sg.learn_locally(h, c)
+                expect(np.array_equal(delta, in_use),
+                       "learn_locally altered the prediction that is in use")
+        if not self.report.violations:
+            expect(np.allclose(first, sg.predict(h, c), rtol=1e-12, atol=1e-12),
+                   "state lacks something that learn_locally changes: a checkpoint would lose it")
 
     def check_fit(self) -> None:
         expect, sg, c = self.report.expect, self.sg, self.c

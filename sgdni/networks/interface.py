@@ -7,10 +7,11 @@ the module above would stand here too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
-from sgdni._util.checks import check_labels
+from sgdni._util.checks import check_labels, check_same_shape
 from sgdni.synthetic import SyntheticGradient
 
 #: A function of the minibatch (x, y) that returns c, fresh each time, or None for no context.
@@ -21,6 +22,7 @@ def no_context(x: np.ndarray, y: np.ndarray) -> None:
     """Nothing besides h is known to the SG model (DNI)."""
 
 
+@cache  # so that interfaces of one width share a function, and a network makes c only once
 def one_hot(n_classes: int) -> Context:
     """Return the context of cDNI: labels y (B,) as rows (B, classes) in the dtype of x.
 
@@ -34,6 +36,22 @@ def one_hot(n_classes: int) -> Context:
     return context
 
 
+@cache
+def values(n: int) -> Context:
+    """Return the context of a regression: its targets y (B, n), in the dtype of x.
+
+    The context refuses y of another shape with a ValueError.
+    """
+    def context(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        check_same_shape("values for the context", y, (len(x), n))
+        return y.astype(x.dtype)
+    return context
+
+
+#: Contexts of a width, by what a model calls them (`SyntheticGradient.context_kind`).
+CONTEXTS: dict[str, Callable[[int], Context]] = {"labels": one_hot, "values": values}
+
+
 class Interface:
     """Owns the SG model M_i at a boundary, and says what context it is given.
 
@@ -41,23 +59,28 @@ class Interface:
     ----------
     model : SyntheticGradient
     context : function (x, y) -> c, optional
-        By default what the model asks for: one-hot labels where its `n_context` is above 0, else
-        nothing.
+        By default what the model asks for: labels or values, as its `context_kind` says, where
+        its `n_context` is above 0, else nothing.
     """
 
     def __init__(self, model: SyntheticGradient, context: Context | None = None) -> None:
         if context is None:
-            context = one_hot(model.n_context) if model.n_context else no_context
+            context = (CONTEXTS[model.context_kind](model.n_context) if model.n_context
+                       else no_context)
         self.model, self.context = model, context
 
     def predict(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
         """Return delta^_i = M_i(h_i, c), per example; valid until the next call."""
         return self.model.predict(h, c)
 
+    def learn_locally(self, h: np.ndarray, c: np.ndarray | None) -> None:
+        """Let M_i learn what it can without a target, right after `predict` with the same h, c."""
+        self.model.learn_locally(h, c)
+
     def fit(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray) -> None:
         """Move M_i towards `target`, a constant: no gradient flows through it."""
         self.model.fit(h, c, target)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Every array that fitting changes, live, for checkpoints."""
+        """Every array that learning changes, live, for checkpoints."""
         return {f"model.{name}": array for name, array in self.model.state().items()}

@@ -116,17 +116,17 @@ class _Worker:
     def _handle(self, emit: Emit, step: int, h_below: np.ndarray, y: np.ndarray,
                 c: list[np.ndarray | None], updates: np.ndarray) -> None:
         schedule, i = self.schedule, self.i
-        fits = step % schedule.fit_every == 0
         h = schedule.forward(i, h_below)
         if self.up is None:
             result, delta = schedule.loss(h, y)
         else:
-            if fits and updates[i + 1]:
+            if updates[i + 1] and schedule.taught(i, step):
                 self._awaited.append((step, *copied((h, c[i]))))
             self.up.put((step, h, y, c, updates))
             self._take_targets(step)
             delta = schedule.predict(i, h, c[i]) if updates[i] else None
-        target = schedule.learn(i, delta if updates[i] else None, target=fits and i > 0)
+        target = schedule.learn(i, delta if updates[i] else None,
+                                target=schedule.taught(i - 1, step))
         if target is not None:
             self.down.put((target,))
         if self.up is None:

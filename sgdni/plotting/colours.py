@@ -7,6 +7,9 @@ vermilion: the two differ in lightness too, so they stay apart in a grey print.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PINK = "#0072B2", "#D55E00", "#CC79A7"
 
+#: Two more, of Paul Tol's muted scheme, where seven are too few.
+INDIGO, OLIVE = "#332288", "#999933"
+
 #: The two that the course keeps for gradients, and uses for nothing else.
 TRUE, SYNTHETIC = BLACK, VERMILION
 

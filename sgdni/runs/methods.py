@@ -14,7 +14,7 @@ from sgdni.networks import Interface, Network, build_mlp
 from sgdni.parallel import Asynchronous, ModelParallel
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Backprop, Decoupled, Schedule
-from sgdni.synthetic import LinearSG, SyntheticGradient
+from sgdni.synthetic import LinearSG, LocalErrorSG, SyntheticGradient
 from sgdni.training import Trainer
 
 MakeSG = Callable[[Settings, int, int, np.random.Generator], SyntheticGradient]
@@ -49,6 +49,15 @@ def cdni_ls(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> Sy
     return LinearSG(n, n_classes, s.make_least_squares_fit(), s.dtype)
 
 
+def local_error(s: Settings, n: int, n_classes: int,
+                rng: np.random.Generator) -> SyntheticGradient:
+    return LocalErrorSG(s.make_head(n, n_classes, rng), s.rho)
+
+
+def local_loss(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
+    return LocalErrorSG(s.make_head(n, n_classes, rng), np.inf)
+
+
 METHODS: dict[str, Method] = {
     "backprop": Method("ordinary backpropagation"),
     "dni": Method("synthetic gradients from activations alone, Adam-fitted", dni),
@@ -56,6 +65,8 @@ METHODS: dict[str, Method] = {
     "cdni-ls": Method("the same, fitted by least squares", cdni_ls),
     "cdni-stochastic": Method(
         "least squares, each module learning from a minibatch with p = 0.2", cdni_ls, 0.2),
+    "local-error": Method("synthetic gradients made of a local head's error signal", local_error),
+    "local-loss": Method("the head's own gradient instead, no synthetic one", local_loss),
 }
 
 

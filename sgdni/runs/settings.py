@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
+import numpy as np
+
 from sgdni._util.checks import check_count, check_range
 from sgdni.networks import ACTIVATIONS
 from sgdni.optimizers import SGD, Adam, Optimizer
-from sgdni.synthetic import GradientFit, LeastSquaresFit
+from sgdni.synthetic import GradientFit, Head, HiddenHead, LeastSquaresFit, LinearHead
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Settings:
     fit_every : SG models are fitted on every k-th step
     sg_lr : learning rate of Adam-fitted SG models
     forgetting_factor, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
+    head, head_units : of the methods with local heads: "linear", or "hidden" and its units
+    rho : of local-error, how far its map is shrunk towards the head's own weights (local-loss is
+        the limit of an infinite one)
     sg : "module:Class", a SyntheticGradient in a file of the user's own that takes the place of
         the method's SG models
     engine : "sequential", or "threads", "processes" or "mpi" (ranks that mpiexec started): one for
@@ -56,6 +61,9 @@ class Settings:
     forgetting_factor: float = 0.98
     ridge: float = 1e-3
     solve_every: int = 8
+    head: str = "linear"
+    head_units: int = 64
+    rho: float = 1.0
     sg: str | None = None
     engine: str = "sequential"
     queue_size: int = 4
@@ -68,7 +76,7 @@ class Settings:
         for width in self.hidden:
             check_count("width of a hidden layer", width)
         for name, known in (("activation", list(ACTIVATIONS)), ("optimizer", ["sgd", "adam"]),
-                            ("dtype", ["float32", "float64"]),
+                            ("dtype", ["float32", "float64"]), ("head", ["linear", "hidden"]),
                             ("engine", ["sequential", "threads", "processes", "mpi"])):
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -85,6 +93,8 @@ class Settings:
         self.make_optimizer()
         self.make_gradient_fit()
         self.make_least_squares_fit()
+        check_count("head_units", self.head_units)
+        check_range("rho", self.rho, 0, float("inf"), open_high=True)
         check_count("seed", self.seed, 0)
         check_count("queue_size", self.queue_size)
         check_range("latency", self.latency, 0, float("inf"), open_high=True)
@@ -112,6 +122,12 @@ class Settings:
     def make_least_squares_fit(self) -> LeastSquaresFit:
         """Return a fresh fit for one SG model: least squares."""
         return LeastSquaresFit(self.forgetting_factor, self.ridge, self.solve_every)
+
+    def make_head(self, n: int, n_classes: int, rng: np.random.Generator) -> Head:
+        """Return a fresh local head for one SG model at an interface of width n."""
+        if self.head == "hidden":
+            return HiddenHead(n, n_classes, rng, m=self.head_units, dtype=self.dtype)
+        return LinearHead(n, n_classes, rng, dtype=self.dtype)
 
     def to_dict(self) -> dict:
         return asdict(self)

@@ -58,7 +58,7 @@ class Decoupled(Schedule):
         self._steps = np.zeros((), np.int64)
 
     def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
-        c, updates, fits = self.network.context(x, y), self.update_mask(), self.fits_now()
+        c, updates, step = self.network.context(x, y), self.update_mask(), int(self._steps)
         h = x
         for i in range(len(self.network.modules)):
             h_below, h = h, self.forward(i, h)
@@ -66,7 +66,8 @@ class Decoupled(Schedule):
                 result, delta = self.loss(h, y)
             elif updates[i]:
                 delta = self.predict(i, h, c[i])
-            target = self.learn(i, delta if updates[i] else None, target=fits and i > 0)
+            target = self.learn(i, delta if updates[i] else None,
+                                target=self.taught(i - 1, step))
             if target is not None:
                 self.fit(i - 1, h_below, c[i - 1], target)
         self._steps += 1
@@ -79,9 +80,9 @@ class Decoupled(Schedule):
             return np.ones(modules, bool)
         return self.rng.random(modules) < self.update_probability
 
-    def fits_now(self) -> bool:
-        """Whether the SG models are fitted on this minibatch."""
-        return int(self._steps) % self.fit_every == 0
+    def taught(self, i: int, step: int) -> bool:
+        """Whether interface i, if there is one, wants a target in this step."""
+        return i >= 0 and step % self.fit_every == 0 and self.network.interfaces[i].model.wants_targets
 
     def own_state(self) -> dict[str, np.ndarray]:
         return {"steps": self._steps}

@@ -83,9 +83,15 @@ class Schedule:
         return StepResult(loss, accuracy), delta
 
     def predict(self, i: int, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
-        """Return the synthetic gradient delta^_i at interface i, for h_i and its context."""
+        """Return the synthetic gradient delta^_i at interface i, for h_i and its context.
+
+        For a minibatch that module i learns from: so the interface's model learns from it too
+        what needs no target.
+        """
         started = perf_counter()
-        delta = self.network.interfaces[i].predict(h, c)
+        interface = self.network.interfaces[i]
+        delta = interface.predict(h, c)
+        interface.learn_locally(h, c)
         self.recorder.note(i, "predict", started)
         return delta
 

@@ -1,7 +1,12 @@
-"""Synthetic-gradient models and how they are fitted; they know nothing of layers or modules."""
+"""Synthetic-gradient models and how they are fitted; they know nothing of modules."""
 
 from sgdni.synthetic.base import SyntheticGradient
 from sgdni.synthetic.fitting import Fit, FitError, GradientFit, LeastSquaresFit
+from sgdni.synthetic.heads import Head, HiddenHead, LinearHead
 from sgdni.synthetic.linear import LinearSG
+from sgdni.synthetic.local_error import LocalErrorSG
 
-__all__ = ["Fit", "FitError", "GradientFit", "LeastSquaresFit", "LinearSG", "SyntheticGradient"]
+__all__ = [
+    "Fit", "FitError", "GradientFit", "Head", "HiddenHead", "LeastSquaresFit", "LinearHead",
+    "LinearSG", "LocalErrorSG", "SyntheticGradient",
+]

@@ -4,6 +4,7 @@ A schedule asks a model for a prediction and, when the module above has run, han
 write one of your own, subclass `SyntheticGradient`: `predict` and `fit` are enough to train with
 ``sgdni train --sg mymodule:MyModel``; `state` makes its checkpoints whole; `gradients` has its
 derivatives checked (``pytest tests/gradcheck --sg mymodule:MyModel``); `products` counts its cost.
+A model that can learn something before any target comes says how in `learn_locally`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ class SyntheticGradient:
 
     Attributes
     ----------
+    wants_targets : bool
+        Whether it learns from targets at all; nobody makes them for a model that does not.
     n_context : int
         Width of the context that the model wants: the number of classes for labels (cDNI), 0 for
         none. An Interface gives it what it asks for.
+    context_kind : str
+        What the context holds: "labels" (one-hot), or "values", the targets of a regression.
     """
 
     n_context: int = 0
+    wants_targets: bool = True
+    context_kind: str = "labels"
 
     @classmethod
     def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
@@ -42,8 +49,16 @@ class SyntheticGradient:
         return model, rng.standard_normal((7, 4)), c, rng.standard_normal((7, 4))
 
     def predict(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
-        """Return delta^, per example; valid until the next call."""
+        """Return delta^, per example; valid until the next call. Nothing is learned by it."""
         raise NotImplementedError
+
+    def learn_locally(self, h: np.ndarray, c: np.ndarray | None) -> None:
+        """Learn what h and c say without a target; most models, as this one, nothing.
+
+        Called once for each minibatch that the module learns from, right after `predict` with the
+        same h and c, whose delta^ is still in use. Whoever only looks at predictions leaves it
+        out. Neither argument is altered.
+        """
 
     def fit(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray) -> None:
         """Move M towards `target`, a constant: no gradient flows through it. Neither is altered."""
@@ -59,9 +74,12 @@ class SyntheticGradient:
         return None
 
     def products(self, batch_size: int) -> dict[str, list[Product]]:
-        """Return the matrix products of one "predict" and of one "fit", on average."""
+        """Return the matrix products of one "predict" and of one "fit", on average.
+
+        "predict" includes those of `learn_locally`, which goes with it.
+        """
         return {"predict": [], "fit": []}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Every array that fitting changes, live, for checkpoints."""
+        """Every array that learning changes, live, for checkpoints."""
         return {}

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from sgdni.cli import main
@@ -52,6 +53,17 @@ def test_resumed_on_the_command_line_equals_uninterrupted(tmp_path):
     assert read_settings(checkpoint)["settings"]["seed"] == 7
 
 
+def test_local_heads_on_the_command_line(tmp_path):
+    checkpoint = tmp_path / "run.npz"
+    words = ["train", *SMALL, "--epochs", "1", "--method", "local-error", "--head", "hidden",
+             "--head-units", "7", "--rho", "0.5", "--checkpoint", str(checkpoint)]
+    assert main(words) == 0
+    settings = read_settings(checkpoint)["settings"]
+    assert (settings["head"], settings["head_units"], settings["rho"]) == ("hidden", 7, 0.5)
+    with np.load(checkpoint) as arrays:
+        assert arrays["interface1.model.G"].shape == (7, 7)
+
+
 def test_an_existing_checkpoint_is_not_overwritten_by_a_new_run(tmp_path, capsys):
     checkpoint = tmp_path / "run.npz"
     words = ["train", *SMALL, "--epochs", "1", "--checkpoint", str(checkpoint)]
@@ -76,6 +88,9 @@ def test_resume_refuses_options_it_would_ignore(tmp_path, capsys):
     (["train", "--hidden", "8", "--cuts", "2"], "cuts: expected increasing numbers in 1..1"),
     (["train", "--batch-size", "5000"], "batch_size: expected a number in [2, 4000], got 5000"),
     (["train", "--activation", "gelu"], "expected one of relu, tanh, sigmoid, got gelu"),
+    (["train", "--rho", "inf"], "rho: expected a number in [0, inf), got inf"),
+    (["train", "--head", "deep"], "head: expected one of linear, hidden, got deep"),
+    (["train", "--head-units", "0"], "head_units: expected a number in [1, inf], got 0"),
     (["train", "--epochs", "0"], "--epochs: expected a number in [1, inf], got 0"),
     (["train", "--resume", "nosuch.npz"], "nosuch.npz: no such file"),
     (["train", "--checkpoint", "no/such/folder/x.npz"], "does not exist"),

@@ -343,7 +343,8 @@ def test_damaged_file_is_not_passed_over(places, idx_entry, idx_arrays, damage):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match=r"\(mnist-5k, mnist\), got 'mnist5k'"):
+    known = "mnist-5k, mnist, mnist-5k-sum, mnist-sum"
+    with pytest.raises(DataError, match=rf"\({known}\), got 'mnist5k'"):
         load("mnist5k")
 
 
@@ -477,12 +478,16 @@ def run_cli(*words: str) -> None:
 
 def test_cli_lists_what_is_here_and_how_to_get_the_rest(places, capsys):
     run_cli()
-    header, five, full = capsys.readouterr().out.splitlines()
+    header, five, full, sums, full_sums = capsys.readouterr().out.splitlines()
     assert header.split() == ["name", "train", "test", "classes", "where"]
     assert five.split()[:4] == ["mnist-5k", "4000", "1000", "10"]
     assert five.endswith(str(lookup("mnist-5k").find()))
     assert full.split()[:4] == ["mnist", "60000", "10000", "10"]
-    assert "not here: run `sgdni data download mnist`" in full
+    assert sums.split()[:4] == ["mnist-5k-sum", "20000", "5000", "10"]
+    assert sums.endswith(str(lookup("mnist-5k").find()))
+    assert full_sums.split()[:4] == ["mnist-sum", "60000", "10000", "10"]
+    for line in full, full_sums:
+        assert "not here: run `sgdni data download mnist`" in line
 
 
 def test_cli_lists_where_a_downloaded_data_set_lies(places, capsys):
@@ -496,7 +501,8 @@ def test_cli_lists_where_a_downloaded_data_set_lies(places, capsys):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("mnist-5k", "comes with sgdni: there is nothing to download"), ("x", "got 'x'")],
+    [("mnist-5k", "comes with sgdni: there is nothing to download"), ("x", "got 'x'"),
+     ("mnist-sum", "is made of 'mnist': there is nothing to download but that")],
 )
 def test_cli_download_refuses(places, name, message):
     with pytest.raises(DataError, match=message):

@@ -15,7 +15,9 @@ from cases import CASES
 from user_cases import layer_case
 
 import sgdni.layers
+import sgdni.synthetic
 from sgdni.losses import Loss
+from sgdni.synthetic import SyntheticGradient
 
 
 def test_gradient_matches_finite_differences(gradient_case, rng):
@@ -24,10 +26,12 @@ def test_gradient_matches_finite_differences(gradient_case, rng):
     assert sum(report.checked.values()) > 0
 
 
-def test_every_layer_and_loss_has_a_case(rng):
+def test_every_layer_loss_and_sg_model_has_a_case(rng):
     checked = {type(case.make(rng)[0]) for case in CASES}
     layers = {getattr(sgdni.layers, name) for name in sgdni.layers.__all__} - {sgdni.layers.Layer}
     assert layers | set(Loss.__subclasses__()) <= checked
+    models = {getattr(sgdni.synthetic, name) for name in sgdni.synthetic.__all__}
+    assert {m for m in models if issubclass(m, SyntheticGradient)} - {SyntheticGradient} <= checked
 
 
 MY_LAYERS = """

@@ -18,16 +18,26 @@ from mutants import Mutant, mutants
 from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Module
-from sgdni.synthetic import GradientFit, LinearSG
+from sgdni.synthetic import GradientFit, Head, HiddenHead, LinearHead, LinearSG, LocalErrorSG
 
 # Mutants that compute the same as the original, each with the reason.
 ALLOCATES = "then matmul is given out=None and allocates: slower, with the same result"
+TIMES_ONE = "then G, which is 1, is multiplied by W: slower, with the same result"
 EQUIVALENT = {
     "Module.backward: return None -> pass": "the end of a function returns None too",
     "LinearSG.predict: self._delta = np.empty((len(h), self.n), self.dtype) -> pass": ALLOCATES,
     "LinearSG.predict: if self._delta is None or len(self._delta) != len(h): -> pass": ALLOCATES,
     "LinearSG.predict: if self._delta is None or len(self._delta) != len(h): -> "
     "if not (self._delta is None or len(self._delta) != len(h)):": ALLOCATES,
+    "LocalErrorSG.predict: self._delta = np.empty((len(h), self.head.n), self.dtype) -> pass":
+        ALLOCATES,
+    "LocalErrorSG.predict: if self._delta is None or len(self._delta) != len(h): -> pass":
+        ALLOCATES,
+    "LocalErrorSG.predict: if self._delta is None or len(self._delta) != len(h): -> "
+    "if not (self._delta is None or len(self._delta) != len(h)):": ALLOCATES,
+    "LocalErrorSG.P: if self.rho == np.inf: -> pass": TIMES_ONE,
+    "LocalErrorSG.P: return self.head.W -> pass": TIMES_ONE,
+    "LocalErrorSG.predict: self._seen = h -> pass": "then the head computes its signal again",
 }
 
 
@@ -101,6 +111,87 @@ def prediction_is_not_linear(cls: type) -> bool:
                for s in (1, 2))
 
 
+def head_steps_wrongly(cls: type) -> bool:
+    """Two steps of the mutant, with momentum, against the layers' own gradients."""
+    rng = np.random.default_rng(1)
+    right = HiddenHead(4, 3, rng, m=6, dtype=np.float64)
+    for p in right.params.values():
+        p[...] = rng.standard_normal(p.shape)
+    mutant = deepcopy(right)
+    mutant.__class__ = cls
+    velocity = {name: np.zeros_like(p) for name, p in right.params.items()}
+    for _ in range(2):
+        h, c = rng.standard_normal((7, 4)), np.eye(3)[rng.integers(0, 3, 7)]
+        z = h
+        for layer in right.layers:
+            z = layer.forward(z)
+        delta = SoftmaxCrossEntropy()(z, c.argmax(axis=1))[1]
+        for layer in right.layers[:0:-1]:
+            delta = layer.backward(delta)
+        right.layers[0].backward(delta)
+        if not np.allclose(mutant.signal(h, c), delta, rtol=1e-12, atol=1e-14):
+            return True
+        mutant.learn()
+        for i, layer in enumerate(right.layers):
+            for name, p in layer.params.items():
+                v = velocity[f"{i}.{name}"]
+                v[...] = 0.9 * v + 0.1 * layer.grads[name] / 7
+                p -= v
+                if not np.allclose(mutant.params[f"{i}.{name}"], p, rtol=1e-12):
+                    return True
+    return False
+
+
+def local_error_goes_wrong(cls: type) -> bool:
+    """Three minibatches, of two sizes, against the minimum found by stacking up rows."""
+    rng = np.random.default_rng(1)
+    model, *_ = SYNTHETIC[-1].make(rng)
+    model = LocalErrorSG(model.head, rho=0.5)
+    own = deepcopy(model.head)
+    model.__class__ = cls
+    rows, targets = np.zeros((0, 6)), np.zeros((0, 4))
+    for size in (9, 9, 5):
+        h, c = rng.standard_normal((size, 4)), np.eye(3)[rng.integers(0, 3, size)]
+        target = rng.standard_normal((size, 4))
+        model.predict(h, c)
+        model.learn_locally(h, c)
+        own.signal(h, c)
+        own.learn()
+        model.fit(h, c, target)
+        rows = np.vstack([np.sqrt(0.9) * rows, own.signal(h, c)])
+        targets = np.vstack([np.sqrt(0.9) * targets, target])
+        k = np.sqrt(0.5 * np.mean(np.diag(rows.T @ rows)))
+        P = np.linalg.lstsq(np.vstack([rows, k * np.eye(6)]), np.vstack([targets, k * own.W]),
+                            rcond=None)[0]
+        if not np.allclose(model.predict(h, c), own.signal(h, c) @ P, rtol=1e-9, atol=1e-12):
+            return True
+        model._P[...] = model._square[...] = 1e9
+    return follows_its_head_wrongly(cls)
+
+
+def follows_its_head_wrongly(cls: type) -> bool:
+    """An infinite rho; a head without error, which teaches nothing; a fit before the step."""
+    rng = np.random.default_rng(1)
+    (model, h, c, target), (other, *_) = (SYNTHETIC[-1].make(rng) for _ in range(2))
+    model = cls(model.head, rho=np.inf)
+    model.fit(h, c, target)
+    wrong = not (np.array_equal(model.G, np.eye(6)) and np.array_equal(model.P, model.head.W))
+    right = cls(LinearHead(4, 3, rng, task="regression", dtype=np.float64))
+    right.fit(h, np.zeros((7, 3)), target)
+    wrong |= right.A.any() or not np.array_equal(right.G, np.eye(3))
+    other = cls(other.head)
+    by_hand = deepcopy(other.head)
+    for step in range(4):
+        if step in (0, 2):
+            other.predict(h, c)
+        if step == 0:
+            other.fit(2 * h, c, target)
+        other.learn_locally(h, c)
+        by_hand.signal(h, c)
+        by_hand.learn()
+    return bool(wrong) or not np.array_equal(other.head.W, by_hand.W)
+
+
 TARGETS = [
     *(Target(cls, ("forward", "backward", "backward_params"), gradient_check_fails)
       for cls in (Dense, ReLU, Tanh, Sigmoid, BatchNorm)),
@@ -112,6 +203,9 @@ TARGETS = [
     Target(GradientFit, ("update",), fit_steps_wrongly),
     Target(LinearSG, ("predict", "features"),
            lambda cls: gradient_check_fails(cls) or prediction_is_not_linear(cls)),
+    Target(Head, ("signal", "learn"), head_steps_wrongly),
+    Target(LocalErrorSG, ("predict", "learn_locally", "fit", "_solve", "P"),
+           lambda cls: gradient_check_fails(cls) or local_error_goes_wrong(cls)),
     Target(Module, ("backward",), gradient_check_fails),
     Target(Module, ("learn", "update"), module_learns_wrongly),
 ]

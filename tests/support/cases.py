@@ -12,7 +12,7 @@ from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Module
 from sgdni.optimizers import SGD
-from sgdni.synthetic import GradientFit, LinearSG
+from sgdni.synthetic import GradientFit, Head, HiddenHead, LinearHead, LinearSG, LocalErrorSG
 
 F64 = np.float64
 
@@ -73,6 +73,21 @@ def synthetic(n_context: int):
     return make
 
 
+def local_error(kind: type[Head], shape: tuple[int, ...] = (4,), **options):
+    """With weights of the head drawn, and targets seen already: there is little at the start."""
+    def make(rng):
+        n = int(np.prod(shape))
+        model = LocalErrorSG(kind(n, 3, rng, dtype=F64, **options), rho=0.5)
+        for array in (*model.head.params.values(), model.A):
+            array[...] = rng.standard_normal(array.shape)
+        c = np.eye(3)[rng.integers(0, 3, 7)]
+        h, target = (batch(rng, n).reshape(7, *shape) for _ in range(2))
+        model.fit(h, c, -target)
+        return model, h, c, target
+
+    return make
+
+
 LAYERS = [
     layer_case("Dense", dense(4, 3)),
     layer_case("Dense, square", dense(4, 4)),
@@ -111,6 +126,10 @@ SYNTHETIC = [
     Case("LinearSG, images", check_synthetic, lambda rng: (
         LinearSG(8, 0, GradientFit(SGD(0.01)), F64), rng.standard_normal((5, 2, 2, 2)), None,
         rng.standard_normal((5, 2, 2, 2)))),
+    Case("LocalErrorSG", check_synthetic, local_error(LinearHead)),
+    Case("LocalErrorSG, images", check_synthetic, local_error(LinearHead, (2, 2, 2))),
+    Case("LocalErrorSG, regression", check_synthetic, local_error(LinearHead, task="regression")),
+    Case("LocalErrorSG, hidden head", check_synthetic, local_error(HiddenHead, m=6)),
 ]
 
 CASES = LAYERS + MODULES + LOSSES + SYNTHETIC

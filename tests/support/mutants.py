@@ -108,7 +108,9 @@ def _edits(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Call):
         function = getattr(node.func, "attr", getattr(node.func, "id", ""))
         if function in FUNCTIONS:
-            yield but(func=ast.Attribute(node.func.value, FUNCTIONS[function], ast.Load()))
+            yield but(func=ast.Name(FUNCTIONS[function], ast.Load())
+                      if isinstance(node.func, ast.Name) else
+                      ast.Attribute(node.func.value, FUNCTIONS[function], ast.Load()))
         if function in ORDERED:
             yield but(args=[node.args[1], node.args[0]])
         if function == "reversed":

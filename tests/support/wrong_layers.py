@@ -313,6 +313,30 @@ class IgnoresContext(LinearSG):
         return super().predict(h, np.zeros_like(c))
 
 
+class LearnsInSecret(LinearSG):
+    """What it learns by itself is in no state."""
+
+    gain = 1.0
+
+    def predict(self, h, c):
+        return self.gain * super().predict(h, c)
+
+    def learn_locally(self, h, c):
+        self.gain += 0.1
+
+
+class LearnsOverPrediction(LinearSG):
+    """predict returned this buffer, and the module is about to learn from it."""
+
+    def learn_locally(self, h, c):
+        self._delta += 1
+
+
+class LearnsIntoItsInput(LinearSG):
+    def learn_locally(self, h, c):
+        h -= h.mean(axis=0)
+
+
 def wrong(kind: type, check: str, variables: str = "", violation: str | None = None) -> Wrong:
     """Return an entry; `check` says how to build the case."""
     if check == "dense":
@@ -373,4 +397,7 @@ WRONG = [
     wrong(FitOnMean, "synthetic", "A C b"),
     wrong(FitWithoutBias, "synthetic", "b"),
     wrong(IgnoresContext, "synthetic", "A C b", "predict ignores the context"),
+    wrong(LearnsInSecret, "synthetic", "", "state lacks something that learn_locally changes"),
+    wrong(LearnsOverPrediction, "synthetic", "", "learn_locally altered the prediction"),
+    wrong(LearnsIntoItsInput, "synthetic", "", "learn_locally altered h"),
 ]

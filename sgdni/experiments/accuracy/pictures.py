@@ -10,13 +10,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sgdni.experiments.tables import count
-from sgdni.plotting.colours import BLUE, GREEN, ORANGE, PINK, SKY, SYNTHETIC, TRUE, VERMILION
+from sgdni.plotting.colours import (
+    BLUE,
+    GREEN,
+    INDIGO,
+    OLIVE,
+    ORANGE,
+    PINK,
+    SKY,
+    SYNTHETIC,
+    TRUE,
+    VERMILION,
+)
 from sgdni.plotting.figures import legend_below, save, tidy
 
 # A method keeps its colour everywhere: backprop that of the true gradient.
 COLOURS = {
     "backprop": TRUE, "dni": ORANGE, "cdni": SKY, "cdni-ls": SYNTHETIC,
     "cdni-stochastic": GREEN, "pytorch": BLUE, "scikit-learn": PINK,
+    "local-error": INDIGO, "local-loss": OLIVE,
 }
 
 
