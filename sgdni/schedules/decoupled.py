@@ -82,7 +82,8 @@ class Decoupled(Schedule):
 
     def taught(self, i: int, step: int) -> bool:
         """Whether interface i, if there is one, wants a target in this step."""
-        return i >= 0 and step % self.fit_every == 0 and self.network.interfaces[i].model.wants_targets
+        return (i >= 0 and step % self.fit_every == 0
+                and self.network.interfaces[i].model.wants_targets)
 
     def own_state(self) -> dict[str, np.ndarray]:
         return {"steps": self._steps}
