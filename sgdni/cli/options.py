@@ -52,6 +52,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add(engine, "queue_size", "most minibatches on the way between two modules", metavar="N")
     _add(engine, "latency", "simulated seconds of each message between modules, on one machine",
          metavar="S")
+    _add(engine, "bandwidth", "simulated bytes a second that each link carries: 125e6 is 1 Gbit/s "
+         "(default: no limit)", type=float, metavar="BYTES")
     _add(engine, "deterministic", "apply targets at fixed steps, so that parallel runs repeat")
 
 

@@ -14,7 +14,7 @@ from sgdni._util.checks import check_count
 from sgdni.cli import options
 from sgdni.data import load
 from sgdni.parallel.workers.ranks import under_mpiexec, world
-from sgdni.runs.methods import METHODS, build_trainer
+from sgdni.runs.methods import METHODS, PARALLEL_METHODS, build_trainer
 from sgdni.runs.settings import Settings
 from sgdni.schedules import StepResult
 from sgdni.training import EpochRecord, Trainer
@@ -29,11 +29,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "train",
         help="train one network by one method",
         description="Train one network by one method; one line an epoch.",
-        epilog="methods: " + "; ".join(f"{k}: {m.summary}" for k, m in METHODS.items()),
+        epilog="methods: " + "; ".join(f"{k}: {m.summary}"
+                                          for k, m in (METHODS | PARALLEL_METHODS).items()),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("--method", choices=METHODS, help="how to learn (default: cdni-ls)")
+    parser.add_argument("--method", choices=METHODS | PARALLEL_METHODS,
+                        help="how to learn (default: cdni-ls)")
     parser.add_argument("--data", metavar="NAME", help="data set (default: mnist-5k)")
     parser.add_argument("--epochs", type=int, default=10, metavar="N",
                         help="train until this many epochs are done")

@@ -19,6 +19,8 @@ class Learner(Protocol):
 
     def epoch(self) -> EpochRecord: ...
 
+    def dismiss(self) -> None: ...
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -46,8 +48,8 @@ class Contender:
     def settings(self, base: Settings) -> Settings:
         """Return everyone's settings with its own; links matter to workers only."""
         engine = self.engine or base.engine
-        latency = 0.0 if engine == "sequential" else base.latency
-        return replace(base, **{"engine": engine, "latency": latency, **self.changes})
+        links = {} if engine != "sequential" else {"latency": 0.0, "bandwidth": None}
+        return replace(base, **{"engine": engine, **links, **self.changes})
 
     def trainer(self, base: Settings, data: Dataset) -> Learner:
         """Return what trains, ready for its first epoch."""

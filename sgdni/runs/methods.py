@@ -11,7 +11,7 @@ from sgdni._util.users import find_class
 from sgdni.data import Dataset
 from sgdni.losses import SoftmaxCrossEntropy
 from sgdni.networks import Interface, Network, build_mlp
-from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.parallel import Asynchronous, DataParallel, Delayed, ModelParallel
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Backprop, Decoupled, Schedule
 from sgdni.synthetic import LinearSG, LocalErrorSG, SyntheticGradient
@@ -69,12 +69,20 @@ METHODS: dict[str, Method] = {
     "local-loss": Method("the head's own gradient instead, no synthetic one", local_loss),
 }
 
+#: What needs workers of an engine: backpropagation in forms that rival synthetic gradients.
+PARALLEL_METHODS: dict[str, Method] = {
+    "data-parallel": Method("backpropagation on shares of each minibatch, in as many processes "
+                            "as there would be modules"),
+    "delayed": Method("backpropagation whose true gradients are applied when they arrive"),
+}
+
 
 def lookup(name: str) -> Method:
     """Return the method of that name. Raises ValueError naming the known ones."""
-    if name not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {name}")
-    return METHODS[name]
+    known = METHODS | PARALLEL_METHODS
+    if name not in known:
+        raise ValueError(f"method: expected one of {', '.join(known)}, got {name}")
+    return known[name]
 
 
 def users_sg(spec: str) -> MakeSG:
@@ -117,21 +125,30 @@ def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
     ``settings.seed``, so that methods with the same seed start from the same weights and see the
     same minibatches in the same order.
     """
-    method = lookup(name)
     weights, order, updates = (
         np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(3)
     )
     network = build_network(name, settings, data.n_features, data.n_classes, weights)
     return Trainer(
-        _make_schedule(method, settings, network, updates), data,
+        _make_schedule(name, settings, network, updates), data,
         batch_size=settings.batch_size, rng=order, dtype=np.dtype(settings.dtype),
     )
 
 
-def _make_schedule(method: Method, settings: Settings, network: Network,
+def _make_schedule(name: str, settings: Settings, network: Network,
                    rng: np.random.Generator) -> Schedule:
-    parallel = {"workers": settings.engine, "latency": settings.latency}
-    sequential = settings.engine == "sequential"
+    method, sequential = lookup(name), settings.engine == "sequential"
+    links = {"latency": settings.latency, "bandwidth": settings.bandwidth or np.inf}
+    if name == "data-parallel":
+        if settings.engine != "processes":
+            raise ValueError(f"{name}: needs engine processes, got {settings.engine}")
+        return DataParallel(network, replicas=len(network.modules), **links)
+    parallel = {"workers": settings.engine, **links}
+    queue = {"queue_size": settings.queue_size, "deterministic": settings.deterministic}
+    if name == "delayed":
+        if sequential:
+            raise ValueError(f"{name}: needs engine threads, processes or mpi, got sequential")
+        return Delayed(network, **parallel, **queue)
     if not method.decoupled:
         return Backprop(network) if sequential else ModelParallel(network, **parallel)
     options = {
@@ -140,5 +157,4 @@ def _make_schedule(method: Method, settings: Settings, network: Network,
     }
     if sequential:
         return Decoupled(network, **options)
-    return Asynchronous(network, queue_size=settings.queue_size,
-                        deterministic=settings.deterministic, **parallel, **options)
+    return Asynchronous(network, **queue, **parallel, **options)

@@ -36,7 +36,8 @@ class Settings:
     engine : "sequential", or "threads", "processes" or "mpi" (ranks that mpiexec started): one for
         each module (all at once with synthetic gradients, in turn with backprop)
     queue_size : most minibatches on the way between two modules
-    latency : simulated seconds of each message between modules
+    latency : simulated seconds that each message between workers is under way
+    bandwidth : simulated bytes a second that each link carries, or None for as many as there are
     deterministic : targets are applied at fixed steps, so that parallel runs repeat
     seed : of weights, minibatch order and stochastic updates
     dtype : "float32" or "float64"
@@ -68,6 +69,7 @@ class Settings:
     engine: str = "sequential"
     queue_size: int = 4
     latency: float = 0.0
+    bandwidth: float | None = None
     deterministic: bool = False
     seed: int = 0
     dtype: str = "float32"
@@ -98,7 +100,9 @@ class Settings:
         check_count("seed", self.seed, 0)
         check_count("queue_size", self.queue_size)
         check_range("latency", self.latency, 0, float("inf"), open_high=True)
-        for name in ("latency", "deterministic"):
+        if self.bandwidth is not None:
+            check_range("bandwidth", self.bandwidth, 0, float("inf"), open_low=True, open_high=True)
+        for name in ("latency", "bandwidth", "deterministic"):
             if self.engine == "sequential" and getattr(self, name):
                 raise ValueError(
                     f"{name}: needs engine threads, processes or mpi, got {self.engine}"

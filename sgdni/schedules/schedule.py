@@ -116,6 +116,9 @@ class Schedule:
         self.network.interfaces[i].fit(h, c, target)
         self.recorder.note(i, "fit", started)
 
+    def dismiss(self) -> None:
+        """End the workers that wait for another run, if this schedule has any."""
+
     # What a checkpoint keeps.
 
     def state(self) -> dict[str, np.ndarray]:

@@ -105,6 +105,10 @@ class Trainer:
         rows = np.random.default_rng(0).choice(len(x), size, replace=False)
         return minibatches(x[rows], y[rows], self.batch_size, np.random.default_rng(0), self.dtype)
 
+    def dismiss(self) -> None:
+        """End the workers that wait for another epoch, if there are any; one more starts others."""
+        self.schedule.dismiss()
+
     @property
     def generators(self) -> dict[str, np.random.Generator]:
         """Every random generator training draws from, for checkpoints."""

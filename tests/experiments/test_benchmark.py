@@ -58,6 +58,9 @@ class Fake:
     def __init__(self, name, turns):
         self.name, self.turns, self.history = name, turns, []
 
+    def dismiss(self):
+        self.dismissed = True
+
     def epoch(self):
         self.turns.append(self.name)
         if self.name == "b" and len(self.history) == 1:

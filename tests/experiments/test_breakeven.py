@@ -17,14 +17,14 @@ EQUAL = [ModuleCost(1.0, 2.0, 0.0, 0.1, 0.2), *[ModuleCost(1.0, 1.5, 0.5, 0.1, 0
 
 
 def test_map_by_hand():
-    free = (Links(), Links())
+    free = Links()
     two = [EQUAL[0], EQUAL[3]]
     ratios = breakeven.times_faster(two, 10.0, 1, free)
     busiest = 1 + 2 + 0.1 + 0.2
     assert ratios["locked backprop"] == pytest.approx((3 + 3) / busiest, rel=0.01)
     assert ratios["model-parallel backprop"] == pytest.approx((6 + 20) / busiest, rel=0.01)
     assert ratios["best"] == min(ratios.values())
-    slow = (Links(), Links(up=LinkCost(send=1.0)))  # a message costs its sender
+    slow = Links(up=LinkCost(send=1.0))  # a message costs its sender
     assert breakeven.times_faster(two, 0.0, 1, slow)["locked backprop"] == pytest.approx(
         6 / (busiest + 1), rel=0.01)
     assert [len(breakeven.stacked(EQUAL, workers)) for workers in (1, 2, 3, 16)] == [1, 2, 3, 16]

@@ -99,5 +99,7 @@ def compare(contenders: Sequence[Contender], data: Dataset, settings: Settings, 
             except (DivergenceError, FitError) as error:
                 del running[name]
                 runs[name].failure = f"seed {seeded.seed}: {error}"
+        for learner in running.values():
+            learner.dismiss()
         on_repeat(runs)
     return runs

@@ -34,7 +34,14 @@ def available(blas_threads: int = 1) -> tuple[list[Contender], list[str]]:
     ], [name for name in peers if name not in here]
 
 
-class TorchPeer:
+class Peer:
+    """What both share: nothing waits for another epoch."""
+
+    def dismiss(self) -> None:
+        pass
+
+
+class TorchPeer(Peer):
     """PyTorch eager, as a contender."""
 
     def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
@@ -114,7 +121,7 @@ def torch_step(model, optimizer, x: np.ndarray, y: np.ndarray) -> tuple[float, n
     return loss.item(), h.detach().numpy()
 
 
-class SklearnPeer:
+class SklearnPeer(Peer):
     """scikit-learn's MLPClassifier, as a contender; one `partial_fit` is one epoch."""
 
     def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:

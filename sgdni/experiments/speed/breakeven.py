@@ -53,8 +53,8 @@ def break_even_map(contenders: Sequence[Contender], base: Settings, data: Datase
     four = layered(base, 4)
     modules = module_costs("cdni-ls", four, data, np.random.default_rng(base.seed), repeats=steps)
     # Waking from a timer costs more than from a signal.
-    signal, timer = ([link_costs(four, data, latency, max(8, steps // 4), targets=targets)
-                      for targets in (False, True)] for latency in (0.0, 0.005))
+    signal, timer = (link_costs(four, data, latency, max(8, steps // 4))
+                     for latency in (0.0, 0.005))
     predicted: dict[str, list[list[float]]] = {name: [] for name in (*RIVALS, "best")}
     for workers in watch(WORKERS, "predict"):
         rows = [times_faster(stacked(modules, workers), latency, base.fit_every,
@@ -88,25 +88,22 @@ def stacked(four: Sequence[ModuleCost], workers: int) -> list[ModuleCost]:
 
 
 def times_faster(modules: Sequence[ModuleCost], latency: float, fit_every: int,
-                 links: Sequence[Links]) -> dict[str, float]:
+                 links: Links) -> dict[str, float]:
     """Return how many times as many steps a second DNI makes as each rival, and as the best.
 
-    `links` are those of locked and of decoupled schedules. Queues are long enough to cover the
-    latency. One worker is backprop, whoever it is.
+    Queues are long enough to cover the latency. One worker is backprop, whoever it is.
     """
     if len(modules) == 1:
         return dict.fromkeys((*RIVALS, "best"), 1.0)
-    locked, decoupled = links
     queue_size = 4 + int(latency / max(m.forward + m.learn for m in modules))
 
-    def seconds(name: str, steps: int, links: Links, **options) -> float:
+    def seconds(name: str, steps: int, **options) -> float:
         played = SCHEDULES[name](modules, steps, latency=latency, links=links, **options)
         return step_seconds(played, steps)
 
     # Each step of a locked schedule is like the one before; queues take a while to fill.
-    ours = seconds("decoupled", 40 + 2 * queue_size, decoupled, fit_every=fit_every,
-                   queue_size=queue_size)
-    times = {name: seconds(name, 4, locked) / ours for name in RIVALS}
+    ours = seconds("decoupled", 40 + 2 * queue_size, fit_every=fit_every, queue_size=queue_size)
+    times = {name: seconds(name, 4) / ours for name in RIVALS}
     return {**times, "best": min(times.values())}
 
 

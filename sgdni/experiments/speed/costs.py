@@ -22,15 +22,14 @@ def module_costs(method: str, settings: Settings, data: Dataset, rng: np.random.
     return measure_costs(network, batches, workers, **options)
 
 
-def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int, *,
-               targets: bool) -> Links:
-    """Measure messages between workers; downwards go targets, with what fits them, or deltas."""
+def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int) -> Links:
+    """Measure messages between workers: h with labels and context up, a gradient down."""
     dtype = np.dtype(settings.dtype)
     h = np.zeros((settings.batch_size, max(settings.hidden)), dtype)
     y = np.zeros(settings.batch_size, np.int64)
     c = np.zeros((settings.batch_size, data.n_classes), dtype)
     return Links(*(measure_link(message, settings.engine, latency, repeats)
-                   for message in ((0, h, y), (h, c, h) if targets else (h,))))
+                   for message in ((0, h, y, c), (h,))))
 
 
 def predict(contender: Contender, base: Settings, data: Dataset, turn: int, repeats: int
@@ -41,7 +40,7 @@ def predict(contender: Contender, base: Settings, data: Dataset, turn: int, repe
     decoupled, workers, options = contender.schedule == "decoupled", None, {}
     if s.engine != "sequential":
         workers, options = s.engine, {"latency": s.latency, "links": link_costs(
-            s, data, s.latency, max(8, repeats // 4), targets=decoupled)}
+            s, data, s.latency, max(8, repeats // 4))}
     if decoupled:
         options |= {"fit_every": s.fit_every, "queue_size": s.queue_size}
     # Locked workers take turns, so that none disturbs another.

@@ -58,6 +58,9 @@ class Racer:
                 self._test(k, before + seconds, steps + (k + 1) * self._every)
         return record
 
+    def dismiss(self) -> None:
+        self.trainer.dismiss()
+
     def _test(self, k: int, seconds: float, steps: int) -> None:
         self.recorder.load(k, self._spare.modules)
         data = self.trainer.data

@@ -84,6 +84,9 @@ class Stint:
                                                        min(self.steps, COST_REPEATS)),
         })
 
+    def dismiss(self) -> None:
+        self.trainer.dismiss()
+
 
 def measure(contenders: Sequence[Contender], settings: Settings, data: Dataset, *, cores: int,
             turns: int, steps: int) -> dict:
