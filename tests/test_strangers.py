@@ -5,6 +5,7 @@ They stand in support/toys.py: a layer for images, a recurrent layer, two SG mod
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -249,6 +250,23 @@ def test_what_is_no_model_is_refused_in_a_line(beside_me, capsys, name, complain
     assert main(["train", "--sg", beside_me + name, "--epochs", "1"]) == 2
     error = capsys.readouterr().err
     assert complaint in error and error.count("\n") == 1
+
+
+def test_a_model_is_compared_with_the_methods(beside_me, capsys, tmp_path):
+    mine = f"{beside_me}:Mine"
+    assert main(["benchmark", "--sg", mine, "--methods", "backprop", "cdni", "--hidden", "16",
+                 "--epochs", "1", "--repeats", "1", "--out", str(tmp_path / "out")]) == 0
+    rows = json.loads((tmp_path / "out/results.json").read_text())["rows"]
+    assert [row["method"] for row in rows] == ["backprop", "cdni", mine]
+    assert rows[1]["test_accuracy"] != rows[2]["test_accuracy"]
+
+
+def test_a_model_without_state_is_told_of(beside_me, capsys, tmp_path):
+    (tmp_path / f"{beside_me}.py").write_text(MY_MODEL.replace("def state", "def stat"))
+    assert main(["train", "--sg", f"{beside_me}:Mine", "--hidden", "8", "--epochs", "1",
+                 "--checkpoint", "run.npz"]) == 0
+    said = capsys.readouterr()
+    assert "Mine has no state()" in said.err and f"{beside_me}:Mine on mnist-5k" in said.out
 
 
 def test_backprop_has_no_place_for_a_model(beside_me, capsys):

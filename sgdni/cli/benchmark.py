@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         "break-even map (default settings: four hidden layers, 5 epochs, "
                         "5 repeats; about half an hour on the full MNIST; broken off, "
                         "it goes on with the same --out)")
+    parser.add_argument("--quick", action="store_true", default=False,
+                        help=f"with --speed: whole trainings only, {speed.QUICK['epochs']} epochs, "
+                        f"{speed.QUICK['repeats']} repeats; a few minutes")
     parser.add_argument("--methods", nargs="+", metavar="NAME",
                         help=f"contenders (default: all of {' '.join(METHODS)})")
     parser.add_argument("--peers", action="store_true",
@@ -72,8 +76,12 @@ def run(args: argparse.Namespace) -> None:
     if args.speed and mine:
         raise ValueError(f"--speed: has contenders of its own; leave out "
                          f"{', '.join(map(options.flag, mine))}")
-    epochs = getattr(args, "epochs", speed.EPOCHS if args.speed else EPOCHS)
-    repeats = getattr(args, "repeats", speed.REPEATS if args.speed else REPEATS)
+    if args.quick and not args.speed:
+        raise ValueError("--quick: needs --speed")
+    usual = {"epochs": EPOCHS, "repeats": REPEATS}
+    if args.speed:
+        usual = speed.QUICK if args.quick else {"epochs": speed.EPOCHS, "repeats": speed.REPEATS}
+    epochs, repeats = (getattr(args, name, usual[name]) for name in ("epochs", "repeats"))
     check_count("--epochs", epochs)
     check_count("--repeats", repeats)
     if args.target is not None and not 0 < args.target <= 1:
@@ -100,7 +108,10 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, *, target: float, 
     settings = options.cut(settings, "cdni-ls", data)
     if settings.engine != "sequential" and threads != 1:
         raise ValueError("--blas-threads: parallel modules use one each")
+    settings, mine = replace(settings, sg=None), settings.sg
     contenders = [Contender(name, blas_threads=threads) for name in methods]
+    if mine is not None:  # beside the methods, not in the place of their models
+        contenders.append(Contender(mine, "cdni-ls", blas_threads=threads, changes={"sg": mine}))
     if getattr(args, "peers", False):
         found, missing = peers.available(threads)
         contenders += found

@@ -12,7 +12,7 @@ _EPILOG = """\
 where data sets are looked for:
   mnist-5k   comes with sgdni
   mnist      $SGDNI_DATA/mnist/ if SGDNI_DATA is set, then the user's cache folder
-  ...-sum    made of the images of the one it is named after: pairs, and the sum of their digits
+  ...-sum    made of the images of the one it is named after: pairs of digits, their sum modulo 10
 """
 
 

@@ -13,7 +13,7 @@ from sgdni._util.checks import check_count
 from sgdni.cli.options import flag
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.frame import Experiment, Held, compare, run
-from sgdni.experiments.record import folder_for
+from sgdni.experiments.record import folder_for, read
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -30,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def _add(commands: argparse._SubParsersAction, experiment: Experiment) -> None:
     parser = commands.add_parser(experiment.name, help=experiment.summary,
-                                 description=experiment.summary.capitalize() + ".")
+                                 description=f"{experiment.summary[:1].upper()}{experiment.summary[1:]}.")
     small = ", ".join(f"{flag(k)} {v}" for k, v in experiment.quick.items())
     parser.add_argument("--quick", action="store_true",
                         help=f"less than a minute: --seeds {experiment.quick_seeds}, {small}")
@@ -43,9 +43,14 @@ def _add(commands: argparse._SubParsersAction, experiment: Experiment) -> None:
                         help="a results.json, or its folder: say which of its findings still hold")
     group = parser.add_argument_group("settings")
     for name, value in experiment.full.items():
-        many = isinstance(value, tuple | list)
-        group.add_argument(flag(name), type=type(value[0] if many else value), metavar="V",
-                           nargs="+" if many else None, help=f"(default: {value})")
+        if isinstance(value, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif isinstance(value, tuple | list):
+            kind = {"type": type(value[0]), "nargs": "+", "metavar": "V"}
+            value = " ".join(map(str, value))
+        else:
+            kind = {"type": type(value), "metavar": "V"}
+        group.add_argument(flag(name), default=None, help=f"(default: {value})", **kind)
     parser.set_defaults(run=_run)
 
 
@@ -65,6 +70,9 @@ def _run(args: argparse.Namespace) -> None:
     if seeds is None:
         seeds = experiment.quick_seeds if args.quick else experiment.seeds
     check_count("--seeds", seeds)
+    if args.check and args.out and args.check.absolute() in (
+            args.out.absolute(), args.out.absolute() / "results.json"):
+        raise ValueError("--check: the record is where --out goes, and would be held to itself")
     record = _record(experiment, args.check) if args.check else None
     with (folder_for(args.out, experiment.name) as folder, blas_threads(1),
           tqdm(total=100, disable=None, leave=False,
@@ -80,7 +88,7 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _record(experiment: Experiment, path: Path) -> dict:
-    record = json.loads((path / "results.json" if path.is_dir() else path).read_text("utf-8"))
+    record = read(path)
     compare(experiment, {"findings": {}}, record)  # refuses another's before the work
     return record
 

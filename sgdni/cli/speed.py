@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -13,10 +12,11 @@ from tqdm import tqdm
 from sgdni._util.checks import check_range
 from sgdni.cli import options
 from sgdni.data import Dataset
-from sgdni.experiments.record import folder_for, write
+from sgdni.experiments.record import folder_for, read, write
 from sgdni.experiments.speed import pictures
 from sgdni.experiments.speed.run import compare_speed
 from sgdni.experiments.speed.tables import document, render
+from sgdni.experiments.tables import number
 from sgdni.runs.cuts import balance, cores
 from sgdni.runs.settings import Settings
 
@@ -24,6 +24,7 @@ from sgdni.runs.settings import Settings
 # and DNI reach 97% with this one as soon as with any other.
 SETTINGS = {"hidden": (256, 256, 256, 256), "lr": 0.05, "ridge": 1e-2}
 EPOCHS, REPEATS, LATENCY = 5, 5, 0.005
+QUICK = {"epochs": 2, "repeats": 2}
 NOT_HERE = ("methods", "peers", "blas_threads", "engine", "deterministic", "queue_size")
 
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
     with folder_for(args.out, "speed") as out:
         earlier = None
         if (out / "results.json").exists():
-            earlier = json.loads((out / "results.json").read_text())
+            earlier = read(out)
             kept = ", ".join(earlier.get("finished", [])) or "nothing yet"
             print(f"going on in {out}, finished: {kept}")
         if settings.cuts is None and earlier:
@@ -52,9 +53,12 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
         results = compare_speed(
             data, settings, cores=cores(), latency=latency, earlier=earlier,
             watch=partial(tqdm, disable=None, leave=False),
+            race_only=args.quick,
             on_part=lambda results: print(f"so far in {write(results, out)}"), **race)
         # Where code is hosted, a folder shows this file.
         (out / "README.md").write_text(document(results), encoding="utf-8")
         written = [out / "results.json", out / "README.md", *pictures.draw_all(results, out)]
     print(render(results))
+    for name, value in results["findings"].items():
+        print(f"{name}: {number(value, '{:.2f}')}")
     print("\nWritten: " + "  ".join(map(str, written)))

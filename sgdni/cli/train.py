@@ -84,7 +84,13 @@ def run(args: argparse.Namespace) -> None:
         print(f"{resume}: {len(trainer.history)} epochs done")
         if len(trainer.history) >= args.epochs:
             print(f"nothing left to do: --epochs {args.epochs} counts the epochs done, too")
-    print(f"{job['method']} on {job['data']}, {trainer.steps_per_epoch} steps an epoch")
+    who = job["settings"]["sg"] or job["method"]
+    print(f"{who} on {job['data']}, {trainer.steps_per_epoch} steps an epoch")
+    stateless = [type(i.model).__name__ for i in trainer.schedule.network.interfaces
+                 if i.model.wants_targets and not i.model.state()]
+    if checkpoint is not None and stateless:
+        print(f"{stateless[0]} has no state(): what it learns will be missing from {checkpoint}",
+              file=sys.stderr)
     saved = len(trainer.history)
     try:
         with blas_threads(job["blas_threads"]):

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sgdni.experiments.machine import describe
-from sgdni.experiments.record import write
+from sgdni.experiments.record import read, write
 from sgdni.plotting.figures import save
 
 Settings = dict[str, object]
@@ -83,7 +83,7 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
         results["finding"] = experiment.say(results["findings"])
         write(results, folder)
     on_progress(1.0)
-    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    results = read(folder)
     save({experiment.name: experiment.draw(results)}, folder)
     return results
 
@@ -95,8 +95,8 @@ def _earlier(mine: dict, folder: Path) -> list[dict]:
         return []
     found = json.loads(path.read_text(encoding="utf-8"))
     for name, value in json.loads(json.dumps(mine)).items():
-        if not isinstance(found, dict) or found.get(name) != value:
-            raise ValueError(f"{path}: holds results of another {name}; choose another folder")
+        if found.get(name) != value:
+            raise ValueError(f"{path}: made with other {name}; choose another folder")
     return found["rows"]
 
 
@@ -131,8 +131,7 @@ def compare(experiment: Experiment, results: dict, record: dict) -> list[Held]:
     ValueError
         For a record of something else.
     """
-    if not (isinstance(record, dict) and record.get("experiment") == experiment.name
-            and isinstance(record.get("findings"), dict)):
+    if record.get("experiment") != experiment.name or not isinstance(record.get("findings"), dict):
         raise ValueError(f"record: expected a results.json of {experiment.name}")
     held = []
     for name, recorded in record["findings"].items():

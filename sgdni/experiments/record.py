@@ -52,10 +52,24 @@ def write(results: dict, folder: Path) -> Path:
     return path
 
 
+def read(path: Path) -> dict:
+    """Return what a results.json, or the one in a folder, holds. Raises ValueError, naming it."""
+    path = path / "results.json" if path.is_dir() else path
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: not a results.json ({error})") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: not a results.json (expected an object)")
+    return found
+
+
 def _finite(value):
     """Return `value` with NaN and infinity, which JSON does not know, as None."""
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from sgdni._util.checks import check_count
 from sgdni.data import load
 from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.plotting.colours import BLUE, TRUE
@@ -19,6 +20,8 @@ from sgdni.runs.settings import Settings
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """Return, for every interface, the errors of its SG model after training."""
+    for name in ("interfaces", "epochs"):
+        check_count(name, settings[name])
     s = Settings(hidden=(settings["width"],) * settings["interfaces"], lr=settings["lr"], seed=seed)
     trainer = build_trainer(settings["method"], s, load(settings["data"]))
     for epoch in range(settings["epochs"]):

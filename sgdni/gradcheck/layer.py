@@ -75,7 +75,7 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator, *,
         for ours, theirs in zip(each(v), each(y), strict=True):
             check_same_shape("check_layer's cotangent", ours, theirs.shape)
         gradients = _check_backward(report, layer, x, v, u)
-        compare(report, lambda: _flat(layer.forward(x)), _flat(v),
+        compare(report, lambda: _flat(layer.forward(x, True)), _flat(v),
                 {**_named("x", x), **layer.params}, gradients, rng)
     return report
 
@@ -83,8 +83,8 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator, *,
 def _check_forward(report: Report, layer: Layer | Module, x: Arrays) -> Arrays:
     held = _held(layer)
     with report.unaltered("forward", {**_named("x", x), **layer.params}):
-        layer.forward(_turned(x))  # what a layer remembers must not be its first minibatch
-        returned = layer.forward(x)
+        layer.forward(_turned(x), True)  # what a layer remembers must not be its first minibatch
+        returned = layer.forward(x, True)
         y = _apply(np.copy, returned)
     rows = {len(array) for array in each(x)}
     for part in each(returned):
@@ -98,7 +98,7 @@ def _check_forward(report: Report, layer: Layer | Module, x: Arrays) -> Arrays:
     for arrays, name, array in held:
         report.expect(arrays[name] is array, f"forward replaced {name}: write into it, since "
                                              f"optimisers and checkpoints hold it")
-    report.expect(not _apart(_named("y", y), _named("y", layer.forward(x))),
+    report.expect(not _apart(_named("y", y), _named("y", layer.forward(x, True))),
                   "forward is not deterministic: twice the same x, two outputs")
     return y
 
@@ -109,7 +109,7 @@ def _check_backward(report: Report, layer: Layer | Module, x: Arrays, v: Arrays,
     inputs = {**_named("x", x), **layer.params}
 
     def run(cotangent: Arrays, *, batch: Arrays = x, backward=layer.backward) -> Gradients:
-        y, cotangent = layer.forward(batch), _apply(np.copy, cotangent)
+        y, cotangent = layer.forward(batch, True), _apply(np.copy, cotangent)
         with report.unaltered("backward", {**inputs, **_named("the cotangent", cotangent),
                                            **_named("the output of forward", y)}):
             dx = backward(cotangent)

@@ -112,9 +112,11 @@ class Parallel(Schedule):
         team, *rest, _ = self._crew
         self._crew = (team, *rest, self._print(batches))
 
-    def _renew(self, i: int, began: float) -> None:
+    def _renew(self, worker: int, began: float) -> None:
+        """Forget, in a process that stays, what was recorded before `began`."""
         if began != self.recorder.began:
-            self.recorder.forget(i)
+            for i in range(len(self.network.modules)):
+                self.recorder.forget(i)
             self.recorder.began = began
 
     def _print(self, batches: Repeatable) -> int:

@@ -12,8 +12,8 @@ import numpy as np
 from sgdni._util.arrays import Arrays, each
 
 ADVICE = (
-    "Try a smaller learning rate, batch normalisation (--batch-norm), fewer interfaces, or "
-    "fitting the synthetic gradients on every step"
+    "Try a smaller learning rate, or batch normalisation; with synthetic gradients also fewer "
+    "interfaces, or a fit on every step"
 )
 
 

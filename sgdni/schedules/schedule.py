@@ -112,6 +112,8 @@ class Schedule:
 
     def fit(self, i: int, h: np.ndarray, c: np.ndarray | None, target: np.ndarray) -> None:
         """Move interface i's model towards what it should have predicted for h_i."""
+        if i < 0:  # which Python would take for the last one
+            raise IndexError(f"fit: no interface {i}; the lowest is 0")
         started = perf_counter()
         self.network.interfaces[i].fit(h, c, target)
         self.recorder.note(i, "fit", started)

@@ -23,19 +23,22 @@ class Minibatches:
     x, y : the set, x as bytes or floats
     batch_size : B
     rng : numpy.random.Generator
-        Drawn from once a pass, when the pass begins.
+        Drawn from when a pass begins.
+    steps : int, optional
+        Minibatches in a pass, over as many shuffles as that takes; by default one shuffle's.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator,
-                 dtype: np.dtype = np.float32) -> None:
+                 dtype: np.dtype = np.float32, steps: int | None = None) -> None:
         self.x, self.y, self.batch_size, self.rng, self.dtype = x, y, batch_size, rng, dtype
+        self.steps = len(x) // batch_size if steps is None else steps
 
     def __iter__(self) -> Iterator[Batch]:
         return self.share(0, 1)
 
     def skip(self) -> None:
         """Draw what a pass draws: for a copy of this in another process that has made one."""
-        self.rng.permutation(len(self.x))
+        self._draw()
 
     def example(self) -> Batch:
         """Return a minibatch without drawing."""
@@ -47,13 +50,18 @@ class Minibatches:
 
         It draws the same order as a whole pass.
         """
-        low, high = k * self.batch_size // of, (k + 1) * self.batch_size // of
-        return self._pass(self.rng.permutation(len(self.x)), low, high)
+        return self._pass(self._draw(), k * self.batch_size // of, (k + 1) * self.batch_size // of)
+
+    def _draw(self) -> np.ndarray:
+        """Return the rows of each minibatch of a pass, (steps, B)."""
+        each = len(self.x) // self.batch_size
+        shuffles = [self.rng.permutation(len(self.x))[: each * self.batch_size]
+                    for _ in range(-(-self.steps // each))]
+        return np.concatenate(shuffles).reshape(-1, self.batch_size)[: self.steps]
 
     def _pass(self, order: np.ndarray, low: int, high: int) -> Iterator[Batch]:
         out = np.empty((high - low, *self.x.shape[1:]), self.dtype)
-        for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
-            rows = order[start + low : start + high]
+        for rows in order[:, low:high]:
             yield scale_pixels(self.x[rows], self.dtype, out=out), self.y[rows]
 
 

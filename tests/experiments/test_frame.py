@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from toys import COIN
 
@@ -48,7 +49,7 @@ def test_a_run_that_broke_off_goes_on_and_another_is_refused(tmp_path):
     assert calls == [0, 1, 2, 2, 3]
     (tmp_path / "whole").mkdir()
     assert resumed["rows"] == run(COIN, COIN.full, 4, tmp_path / "whole")["rows"]
-    with pytest.raises(ValueError, match="results of another settings"):
+    with pytest.raises(ValueError, match="made with other settings"):
         run(mine, COIN.full | {"throws": 5}, 4, tmp_path)
 
 
@@ -91,11 +92,28 @@ def test_check_says_what_holds_and_what_does_not(coin, capsys):
     assert "1 of 2 findings do not hold: heads" in said.err
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"experiment": "coin"}', "no json"])
+@pytest.mark.parametrize("text", [b"[]", b"{}", b'{"experiment": "coin"}', b"no json", b"\xff"])
 def test_a_record_that_is_none_is_refused_before_the_work(coin, capsys, text):
-    (coin / "bad.json").write_text(text)
+    (coin / "bad.json").write_bytes(text)
     assert main(["experiment", "coin", "--check", "bad.json"]) == 2
-    assert "Traceback" not in capsys.readouterr().err and not (coin / "results").exists()
+    error = capsys.readouterr().err
+    assert "results.json" in error and error.count("\n") == 1 and not (coin / "results").exists()
+
+
+@pytest.mark.parametrize("record", ["a", "a/results.json"])
+def test_a_record_is_not_held_to_itself(coin, capsys, record):
+    assert main(["experiment", "coin", "--out", "a"]) == 0
+    assert main(["experiment", "coin", "--out", "a", "--check", record]) == 2
+    assert "held to itself" in capsys.readouterr().err
+
+
+def test_numbers_of_numpy_and_switches_pass(coin, monkeypatch):
+    def throw(settings, seed, progress):
+        return [{"heads": np.float32(settings["fair"])}]
+
+    monkeypatch.setitem(EXPERIMENTS, "coin", replace(COIN, run=throw, full={"fair": True}))
+    assert main(["experiment", "coin", "--no-fair", "--out", "a"]) == 0
+    assert json.loads((coin / "a/results.json").read_text())["findings"]["heads"] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("options", [["--seeds", "0"], ["--check", "nowhere"]])
@@ -112,3 +130,6 @@ def test_quality_by_interface_end_to_end(tmp_path, capsys):
     assert findings["truth_top"] == pytest.approx(findings["target_top"])  # no guess above it
     assert main(["experiment", "sg-quality", *options, "--method", "backprop"]) == 2
     assert "backprop has no SG models" in capsys.readouterr().err
+    for name in ("epochs", "interfaces"):
+        assert main(["experiment", "sg-quality", "--quick", f"--{name}", "0"]) == 2
+        assert f"{name}: expected a number" in capsys.readouterr().err

@@ -14,7 +14,17 @@ from sgdni.cli import speed as cli_speed
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.record import write
 from sgdni.experiments.speed import breakeven, pictures, race, run, sweep, tables
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, entered, over_links
+from sgdni.experiments.speed.contenders import (
+    BACKPROP,
+    DATA_PARALLEL,
+    DELAYED,
+    DNI,
+    LOCAL_ERROR,
+    LOCAL_LOSS,
+    SPLIT,
+    entered,
+    over_links,
+)
 from sgdni.experiments.speed.limit import parallel_limit
 from sgdni.runs.methods import build_trainer
 from sgdni.schedules import DivergenceError
@@ -52,7 +62,7 @@ def test_everything_is_there(results):
     assert results["findings"].keys() == {
         "images_per_second_vs_backprop", "images_per_second_vs_best_rival",
         "time_to_target_vs_backprop", "time_to_target_vs_best_rival",
-        "time_to_target_5ms_vs_model_parallel"}
+        "time_to_target_5ms_vs_model_parallel", "time_to_target_5ms_vs_data_parallel"}
     assert [row["name"] for row in results["race"]][:3] == [BACKPROP, ALL_CORES, SPLIT]
     for row in results["race"]:
         assert row["failure"] is None and row["images_per_second"] > 0
@@ -72,14 +82,15 @@ def test_sweep_predicts_where_every_worker_has_a_core(results):
     for point in results["sweep"]:
         for row in point["rows"]:
             crowded = point["workers"] > 2 and row["contender"] not in (BACKPROP, ALL_CORES)
-            assert (row["predicted_over_measured"] is None) == crowded
+            unplayed = row["contender"] in (DATA_PARALLEL, DELAYED)
+            assert (row["predicted_over_measured"] is None) == (crowded or unplayed)
             assert len(row["turns"]) == 2
 
 
 def test_tables_and_pictures(results, tmp_path):
     assert tables.render(results).count("\n") > 20
     rows = tables.sweep_table(results, changed=("latency",)).splitlines()
-    assert len(rows) == 2 + 5 and "latency 1 ms" in rows[-1]
+    assert len(rows) == 2 + len(entered(2)) and "latency 1 ms" in rows[-1]
     report = tables.document(results)
     assert all(part in report for part in (rows[2], "(break_even.png)"))
     assert f"make {results['parallel_limit']:.2f} times the images of one" in report
@@ -144,7 +155,7 @@ def made_up(dni, split, target_ratio, all_cores=2.0):
     (made_up(1500, 300, None), (1.5, 1.25, None, None, None)),
 ])
 def test_findings_are_against_the_best_rival(rows, found):
-    assert list(run.findings(rows).values()) == pytest.approx(list(found))
+    assert list(run.findings(rows).values()) == pytest.approx([*found, None])
     del rows[-2:]  # no 5 ms links
     assert run.findings(rows)["time_to_target_5ms_vs_model_parallel"] is None
 
@@ -152,7 +163,7 @@ def test_findings_are_against_the_best_rival(rows, found):
 def test_breaking_off_is_said_and_drawn(results, tmp_path):
     broken = json.loads(json.dumps(results))
     for row in broken["race"]:
-        if row["name"].startswith(DNI):
+        if row["name"].startswith((DNI, LOCAL_ERROR)):
             row |= {"failure": "seed 0: diverged", "images_per_second": None,
                     "update_latency": None, "test_accuracy": None, "seconds_to_target": None,
                     "repeats": [{"curve": [], "reached": None, "history": []}] * 2}
@@ -214,7 +225,8 @@ def test_contenders_on_one_core_leave_out_threads_of_blas():
 
 def test_over_links_queues_cover_the_latency():
     linked = over_links(entered(2), BASE, 0.02)
-    assert [c.name for c in linked] == [f"{SPLIT}, 20 ms links", f"{DNI}, 20 ms links"]
+    assert {c.name for c in linked} == {f"{name}, 20 ms links" for name in (
+        SPLIT, DATA_PARALLEL, DELAYED, DNI, LOCAL_ERROR, LOCAL_LOSS)}
     assert all(c.settings(BASE).queue_size == 20 for c in linked)
     assert over_links(entered(2), BASE, 0.001)[0].settings(BASE).queue_size == BASE.queue_size
 

@@ -159,6 +159,15 @@ def test_large_variables_are_sampled(rng):
     assert report.checked == {"x": 25, "W": 25, "b": 20}
 
 
+def test_a_layer_must_take_what_modules_tell_it(rng):
+    class Deaf(ReLU):
+        def forward(self, x):
+            return super().forward(x)
+
+    with pytest.raises(TypeError, match="positional argument"):
+        check_layer(Deaf(), rng.standard_normal((5, 3)), rng)
+
+
 def test_same_seed_same_report(rng):
     layer, x = Dense(4, 3, rng, dtype=np.float64), rng.standard_normal((5, 4))
     first, second = (check_layer(layer, x, np.random.default_rng(7)) for _ in range(2))

@@ -87,6 +87,18 @@ def test_snapshots_hold_the_weights_of_a_whole_step():
     assert [len(track) for track in schedule.recorder.update_latencies()] == [6] * 4
 
 
+def test_a_recorder_begins_anew_in_processes_that_stay():
+    many = trainer(lambda n: DataParallel(n, replicas=2))
+    recorder = Recorder(many.schedule.network.modules, snapshot_every=3, most=2)
+    many.schedule.recorder = recorder
+    for _ in range(3):
+        recorder.begin()
+        many.epoch()
+        assert len(recorder.snapshots()) == 2
+        assert [len(track) for track in recorder.update_latencies()] == [6] * 4
+    many.dismiss()
+
+
 def test_a_ring_of_slow_links_is_waited_for():
     """2 (K - 1) messages of the latency, and 2 (K - 1) / K of the gradients over the bandwidth."""
     schedule = DataParallel(tiny_network("backprop", **PLAIN), replicas=2, latency=5e-3,

@@ -152,6 +152,12 @@ def test_measuring_quality_changes_nothing(rng):
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_there_is_no_interface_below_the_lowest(rng):
+    schedule = Decoupled(build_network("cdni", TINY, 5, 3, rng))
+    with pytest.raises(IndexError, match="no interface -1"):
+        schedule.fit(-1, None, None, None)
+
+
 def test_wrong_options_are_refused(rng):
     network = build_network("cdni", TINY, 5, 3, rng)
     with pytest.raises(ValueError, match=r"fit_every.*got 0"):

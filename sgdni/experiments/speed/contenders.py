@@ -8,19 +8,29 @@ from dataclasses import replace
 from sgdni.experiments.contenders import Contender
 from sgdni.runs.settings import Settings
 
-DNI, THREADS = "DNI, processes", "DNI, threads"
 BACKPROP, SPLIT = "backprop", "model-parallel backprop"
+DATA_PARALLEL, DELAYED = "data-parallel backprop", "delayed gradients"
+DNI, THREADS = "DNI, processes", "DNI, threads"
+LOCAL_ERROR, LOCAL_LOSS = "DNI by local error", "local loss"
 
 
 def entered(cores: int) -> list[Contender]:
-    """Return DNI, and backpropagation in each form that could rival it."""
+    """Return DNI in its forms, and in each form that could rival it backpropagation.
+
+    DNI is `cdni-ls`, the papers' linear model, unless its name says otherwise. A local-error model
+    is fitted on every eighth step only: its head learns on every one.
+    """
     return [
         Contender(BACKPROP, "backprop", "sequential", "locked backprop"),
         *[Contender(f"backprop, {n} BLAS threads", "backprop", "sequential", "locked backprop", n)
           for n in (cores,) if n > 1],
         Contender(SPLIT, "backprop", "processes", "model-parallel backprop"),
+        Contender(DATA_PARALLEL, "data-parallel", "processes"),
+        Contender(DELAYED, "delayed", "processes"),
         Contender(THREADS, "cdni-ls", "threads", "decoupled"),
         Contender(DNI, "cdni-ls", "processes", "decoupled"),
+        Contender(LOCAL_ERROR, "local-error", "processes", "decoupled", changes={"fit_every": 8}),
+        Contender(LOCAL_LOSS, "local-loss", "processes", "decoupled"),
     ]
 
 

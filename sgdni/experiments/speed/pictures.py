@@ -10,24 +10,48 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from sgdni.experiments.speed.breakeven import steps_ratio
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, THREADS
+from sgdni.experiments.speed.contenders import (
+    BACKPROP,
+    DATA_PARALLEL,
+    DELAYED,
+    DNI,
+    LOCAL_ERROR,
+    LOCAL_LOSS,
+    SPLIT,
+    THREADS,
+)
 from sgdni.experiments.speed.sweep import steps_faster
 from sgdni.experiments.speed.tables import label
-from sgdni.plotting.colours import BLUE, GREEN, PINK, SYNTHETIC, TRUE
+from sgdni.plotting.colours import (
+    BLUE,
+    GREEN,
+    INDIGO,
+    OLIVE,
+    ORANGE,
+    PINK,
+    SKY,
+    SYNTHETIC,
+    TRUE,
+)
 from sgdni.plotting.figures import legend_below, save, tidy
 
-COLOURS = {BACKPROP: TRUE, SPLIT: BLUE, THREADS: PINK, DNI: SYNTHETIC}
+COLOURS = {BACKPROP: TRUE, SPLIT: BLUE, THREADS: PINK, DNI: SYNTHETIC, LOCAL_ERROR: INDIGO,
+           LOCAL_LOSS: OLIVE, DATA_PARALLEL: ORANGE, DELAYED: SKY}
 WITHIN = 0.15  # what the predictions are held to
 
 
 def draw_all(results: dict, folder: Path) -> list[Path]:
-    """Draw everything into `folder` and return the paths."""
-    return save({"race": race(results), "sweep": sweep(results), "predicted": predicted(results),
-                 "break_even": break_even(results)}, folder)
+    """Draw what was measured into `folder` and return the paths."""
+    parts = {"race": [race], "sweep": [sweep, predicted], "break_even_map": [break_even]}
+    return save({draw.__name__: draw(results) for part, drawn in parts.items()
+                 for draw in drawn if part in results}, folder)
 
 
 def race(results: dict) -> Figure:
-    """Test accuracy against seconds of training, without links and over links with a latency."""
+    """Test accuracy against seconds of training, without links and over links with a latency.
+
+    Lines are medians over the repeats, bands reach from the least to the largest.
+    """
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     links, goal = f"{1e3 * results['latency']:g} ms links", 100 * results["target"]
@@ -36,10 +60,12 @@ def race(results: dict) -> Figure:
             if row["engine"] != "sequential" and row["latency"] != latency:
                 continue  # beside the links, only those without workers stay
             name = row["name"].removesuffix(f", {links}")
-            for i, repeat in enumerate(row["repeats"]):
-                axes.plot(*_curve(repeat), color=COLOURS.get(name, GREEN), alpha=0.75,
-                          linewidth=1.2, linestyle="--" if name.startswith("DNI") else "-",
-                          label=name if i == 0 else None)
+            seconds, accuracies = _curves(row["repeats"])
+            colour, style = COLOURS.get(name, GREEN), "--" if name.startswith("DNI") else "-"
+            axes.plot(seconds, np.median(accuracies, axis=0), style, color=colour, linewidth=1.5,
+                      label=name)
+            axes.fill_between(seconds, accuracies.min(axis=0), accuracies.max(axis=0),
+                              color=colour, alpha=0.12, linewidth=0)
         axes.axhline(goal, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xscale="log", xlabel="seconds of training", ylim=(goal - 4, goal + 1.5),
                  title=f"{links} between workers" if latency else "no links")
@@ -145,6 +171,15 @@ def _cells(axes: Axes, values: np.ndarray, found: dict):
 
 def _spell(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
+
+
+def _curves(repeats: list[dict]) -> tuple[np.ndarray, np.ndarray]:
+    """Return seconds that all repeats have lived through, and their accuracies (repeats, n)."""
+    curves = [curve for curve in map(_curve, repeats) if curve[0]]
+    if not curves:
+        return np.zeros(0), np.zeros((1, 0))
+    seconds = np.geomspace(max(c[0][0] for c in curves), min(c[0][-1] for c in curves), 80)
+    return seconds, np.array([np.interp(seconds, *curve) for curve in curves])
 
 
 def _curve(repeat: dict) -> tuple[list[float], list[float]]:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from sgdni.runs.cuts import balance
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
 from sgdni.timeline import step_seconds
-from sgdni.training.batches import endless
+from sgdni.training.batches import Minibatches
 
 COST_REPEATS = 60  # of every operation, for the mean
 
@@ -67,16 +66,19 @@ class Stint:
     def __init__(self, steps: int, cores: int, contender: Contender, settings: Settings,
                  data: Dataset) -> None:
         self.steps, self.trainer = steps, contender.trainer(settings, data)
-        self.history: list[dict] = []
+        trainer, self.history = self.trainer, []
+        trainer.schedule.recorder = Recorder(trainer.schedule.network.modules)
+        self.batches = Minibatches(data.x_train, data.y_train, trainer.batch_size, trainer.rng,
+                                   trainer.dtype, steps)
         # The timeline gives every worker a core of its own.
         known = contender.schedule and contender.workers(settings) <= cores
         self.predict = partial(predict, contender, settings, data) if known else None
 
     def epoch(self) -> None:
         trainer = self.trainer
-        recorder = trainer.schedule.recorder = Recorder(trainer.schedule.network.modules)
-        batches = endless(trainer.data, trainer.batch_size, trainer.rng, trainer.dtype)
-        deque(trainer.schedule.run(islice(batches, self.steps)), maxlen=0)
+        recorder = trainer.schedule.recorder
+        recorder.begin()
+        deque(trainer.schedule.run(self.batches), maxlen=0)
         self.history.append({
             "seconds_per_step": step_seconds(recorder.intervals, self.steps),
             "update_latency": [float(np.median(t)) for t in recorder.update_latencies()],

@@ -11,28 +11,33 @@ Shape = Callable[[list[str], list[list[str]]], str]  # plain or markdown
 
 def render(results: dict) -> str:
     """Return both tables as text."""
-    return "\n\n".join([heading(results), race_table(results, plain), sweep_table(results, plain)])
+    swept = [sweep_table(results, plain)] if "sweep" in results else []
+    return "\n\n".join([heading(results), race_table(results, plain), *swept])
 
 
 def document(results: dict) -> str:
     """Return both tables as a Markdown document, with the pictures that stand beside it."""
-    return "\n\n".join([
-        "# Is it faster?", heading(results).replace("\n", "  \n"),
-        "## Whole trainings", race_table(results), "![race](race.png)",
-        "## One thing changed at a time", sweep_table(results), "![sweep](sweep.png)",
-        "![predicted](predicted.png)",
-        "## Beyond this machine", "![break-even map](break_even.png)",
-    ]) + "\n"
+    parts = ["# Is it faster?", heading(results).replace("\n", "  \n"),
+             "## Whole trainings", race_table(results), "![race](race.png)"]
+    if "sweep" in results:
+        parts += ["## One thing changed at a time", sweep_table(results), "![sweep](sweep.png)",
+                  "![predicted](predicted.png)"]
+    if "break_even_map" in results:
+        parts += ["## Beyond this machine", "![break-even map](break_even.png)"]
+    return "\n\n".join(parts) + "\n"
 
 
 def heading(results: dict) -> str:
     """Return what was trained, on what machine, and the yardstick for its cores."""
-    s = results["settings"]
+    s, yardstick = results["settings"], ""
+    if "parallel_limit" in results:
+        yardstick = (f"\nTrainings side by side make {results['parallel_limit']:.2f} times the "
+                     f"images of one")
     return title(
         results, f"cuts {', '.join(map(str, s['cuts']))}", f"k = {s['fit_every']}",
         count(results["epochs"], "epoch"), count(results["repeats"], "repeat"),
         f"target {100 * results['target']:g}%",
-    ) + f"\nTrainings side by side make {results['parallel_limit']:.2f} times the images of one"
+    ) + yardstick
 
 
 def race_table(results: dict, shape: Shape = markdown) -> str:
