@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from sgdni.experiments.speed.contenders import (
 )
 from sgdni.experiments.speed.limit import parallel_limit
 from sgdni.runs.methods import build_trainer
+from sgdni.runs.settings import Settings
 from sgdni.schedules import DivergenceError
 from sgdni.training.batches import minibatches
 from sgdni.training.evaluation import evaluate
@@ -237,6 +239,13 @@ def test_a_new_contender_is_one_line_with_settings_of_its_own():
     [row] = sweep.measure([unknown], BASE, data, cores=2, turns=1, steps=8)["rows"]
     assert row["predicted_over_measured"] is None
     assert row["images_per_second"] == pytest.approx(16 / row["seconds_per_step"])
+
+
+def test_everyone_has_the_rate_that_was_chosen_for_it():
+    path = Path(__file__).parents[2] / "benchmarks/records/rates.json"
+    chosen = json.loads(path.read_text())["chosen"]
+    rates = {c.name: c.settings(Settings(**cli_speed.SETTINGS)).lr for c in entered(2)}
+    assert chosen == {name: rates[name] for name in chosen} and len(chosen) == len(rates) - 2
 
 
 def test_points_change_one_thing_each():

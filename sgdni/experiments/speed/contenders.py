@@ -18,7 +18,8 @@ def entered(cores: int) -> list[Contender]:
     """Return DNI in its forms, and in each form that could rival it backpropagation.
 
     DNI is `cdni-ls`, the papers' linear model, unless its name says otherwise. A local-error model
-    is fitted on every eighth step only: its head learns on every one.
+    is fitted on every eighth step only: its head learns on every one. Learning rates other than
+    everyone's are those that benchmarks/choose_rates.py chose on training images set aside.
     """
     return [
         Contender(BACKPROP, "backprop", "sequential", "locked backprop"),
@@ -26,11 +27,12 @@ def entered(cores: int) -> list[Contender]:
           for n in (cores,) if n > 1],
         Contender(SPLIT, "backprop", "processes", "model-parallel backprop"),
         Contender(DATA_PARALLEL, "data-parallel", "processes"),
-        Contender(DELAYED, "delayed", "processes"),
+        Contender(DELAYED, "delayed", "processes", changes={"lr": 0.1}),
         Contender(THREADS, "cdni-ls", "threads", "decoupled"),
         Contender(DNI, "cdni-ls", "processes", "decoupled"),
-        Contender(LOCAL_ERROR, "local-error", "processes", "decoupled", changes={"fit_every": 8}),
-        Contender(LOCAL_LOSS, "local-loss", "processes", "decoupled"),
+        Contender(LOCAL_ERROR, "local-error", "processes", "decoupled",
+                  changes={"fit_every": 8, "lr": 0.1}),
+        Contender(LOCAL_LOSS, "local-loss", "processes", "decoupled", changes={"lr": 0.1}),
     ]
 
 
