@@ -124,7 +124,9 @@ class Parallel(Schedule):
         return fingerprint([
             self.state(),
             [generator.bit_generator.state for generator in self.generators.values()],
-            [module.optimizer.lr for module in self.network.modules],
+            [_options(part) for part in (
+                self, self.guard, *(module.optimizer for module in self.network.modules),
+                *(interface.model for interface in self.network.interfaces))],
             batches.rng.bit_generator.state,
         ])
 
@@ -182,3 +184,9 @@ class Parallel(Schedule):
             largest = max(largest, sum(array.nbytes for array in each(h)))
         context = sum(c.nbytes for c in self.network.context(x, y) if c is not None)
         return largest + context + y.nbytes + MESSAGE_HEAD_BYTES
+
+
+def _options(part: object) -> dict[str, object]:
+    """Return the plain attributes of an object: rates, limits, every how many steps."""
+    return {name: value for name, value in vars(part).items()
+            if isinstance(value, bool | int | float | str)}

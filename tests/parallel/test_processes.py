@@ -160,7 +160,7 @@ def test_processes_stay_for_the_next_epoch_and_learn_the_same(method):
     stay.schedule.dismiss()
 
 
-@pytest.mark.parametrize("change", ["weights", "rate", "order", "recorder"])
+@pytest.mark.parametrize("change", ["weights", "rate", "momentum", "guard", "order", "recorder"])
 def test_processes_do_not_go_on_with_what_has_changed_here(change):
     data = blobs(np.random.default_rng(0))
     trainer = build_trainer("backprop", SETTINGS, data)
@@ -172,6 +172,10 @@ def test_processes_do_not_go_on_with_what_has_changed_here(change):
             one.schedule.network.modules[1].params["0.W"] += 0.01
         elif change == "rate":
             one.schedule.network.modules[2].optimizer.lr = 0.5
+        elif change == "momentum":
+            one.schedule.network.modules[0].optimizer.momentum = 0.5
+        elif change == "guard":
+            one.schedule.guard.limit = 1e5
         elif change == "order":
             one.rng.random()
         else:
