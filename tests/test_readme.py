@@ -11,7 +11,15 @@ import pytest
 
 from sgdni.experiments.accuracy.table import as_markdown
 from sgdni.experiments.speed.breakeven import steps_ratio
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT
+from sgdni.experiments.speed.contenders import (
+    BACKPROP,
+    DATA_PARALLEL,
+    DELAYED,
+    DNI,
+    LOCAL_ERROR,
+    LOCAL_LOSS,
+    SPLIT,
+)
 from sgdni.experiments.speed.race import times_faster
 from sgdni.experiments.speed.run import findings
 from sgdni.experiments.speed.sweep import steps_faster
@@ -73,6 +81,31 @@ def test_every_figure_of_the_bullets_is_that_of_the_record(text):
         assert f"{value:.2f}" in words
         rest = rest.replace(words, "")
     assert re.findall(r"\d\.\d\d", rest) == []
+
+
+def test_what_is_said_of_the_newer_race():
+    newer = json.loads((ROOT / "benchmarks/records/race/results.json").read_text())
+    found, rows = newer["findings"], {row["name"]: row for row in newer["race"]}
+    assert found == findings(newer["race"])
+    assert document(newer) == (ROOT / "benchmarks/records/race/README.md").read_text()
+    said = README[README.index("A newer race"):README.index("The summary, the sweep and the map below")]
+
+    def sooner(rival: str, links: str = "") -> float:
+        return times_faster(rows[LOCAL_ERROR + links], rows[rival + links])["seconds_to_target"]
+
+    links = ", 5 ms links"
+    for words, value in {
+        "makes 1.59 times the images": found["images_per_second_vs_backprop"],
+        "1.12 times those of its best rival": found["images_per_second_vs_best_rival"],
+        "1.21 times sooner than one-core": found["time_to_target_vs_backprop"],
+        "(1.02)": found["time_to_target_vs_best_rival"],
+        "3.77 times sooner than model-parallel": found["time_to_target_5ms_vs_model_parallel"],
+        "3.43 times sooner than data-parallel": found["time_to_target_5ms_vs_data_parallel"],
+        "1.05 times as": sooner(LOCAL_LOSS), "1.11 times over": sooner(LOCAL_LOSS, links),
+        "1.12 and": sooner(DELAYED), "1.17 times.": sooner(DELAYED, links),
+    }.items():
+        assert words in said and f"{value:.2f}" in words, (words, value)
+    assert sooner(DATA_PARALLEL) == found["time_to_target_vs_best_rival"]
 
 
 def since(rival: str, learnt: bool = False) -> dict[float, list[int]]:
