@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from sgdni.experiments.speed.breakeven import steps_ratio
 from sgdni.experiments.speed.contenders import (
@@ -69,6 +70,9 @@ def race(results: dict) -> Figure:
         axes.axhline(goal, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xscale="log", xlabel="seconds of training", ylim=(goal - 4, goal + 1.5),
                  title=f"{links} between workers" if latency else "no links")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         tidy(axes)
     panels[0].set_ylabel("test accuracy (%)")
     legend_below(figure, panels[0])
