@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sgdni.gradcheck import Report, check_layer, check_loss, check_synthetic
-from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.layers import LSTM, RNN, BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Module
 from sgdni.optimizers import SGD
@@ -63,6 +63,23 @@ def elementwise(kind: type[Layer]):
     return lambda rng: kind()
 
 
+def recurrent_case(name: str, kind: type[Layer], starts: bool = False, steps: int = 4,
+                   in_module: bool = False, **options) -> Case:
+    """A window of 3 streams, of 4 steps as a rule; two of the streams start anew in it."""
+    def make(rng):
+        layer = kind(2, 3, rng, dtype=F64, **options)
+        for p in layer.params.values():
+            p[...] = rng.standard_normal(p.shape)
+        x = rng.standard_normal((steps, 3, 2)), rng.standard_normal((3, layer.n_state))
+        if starts:
+            begins = np.zeros((steps, 3), bool)
+            begins[0, 1] = begins[-1, 2] = begins[-2, 1] = True
+            x = *x, begins
+        return Module([layer], SGD(0.1), batch_axis=1) if in_module else layer, x
+
+    return Case(name, check_layer, make)
+
+
 def synthetic(n_context: int):
     def make(rng):
         model = LinearSG(4, n_context, GradientFit(SGD(0.1)), F64)
@@ -99,6 +116,17 @@ LAYERS = [
     layer_case("BatchNorm, large eps", batch_norm(4, eps=0.5)),
 ]
 
+RECURRENT = [
+    recurrent_case("RNN", RNN),
+    recurrent_case("RNN, episodes", RNN, starts=True),
+    recurrent_case("RNN, one step", RNN, steps=1),
+    recurrent_case("RNN, linear", RNN, starts=True, activation="identity"),
+    recurrent_case("LSTM", LSTM),
+    recurrent_case("LSTM, episodes", LSTM, starts=True),
+    recurrent_case("LSTM, one step", LSTM, steps=1),
+    recurrent_case("module: LSTM, episodes", LSTM, starts=True, in_module=True),
+]
+
 RELU, TANH, SIGMOID = map(elementwise, (ReLU, Tanh, Sigmoid))
 MODULES = [
     layer_case("module: ReLU block", module(dense(4, 3), RELU)),
@@ -132,4 +160,4 @@ SYNTHETIC = [
     Case("LocalErrorSG, hidden head", check_synthetic, local_error(HiddenHead, m=6)),
 ]
 
-CASES = LAYERS + MODULES + LOSSES + SYNTHETIC
+CASES = LAYERS + RECURRENT + MODULES + LOSSES + SYNTHETIC

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from cases import Case, batch, elementwise, layer_case
+from cases import Case, batch, elementwise, layer_case, recurrent_case
 
 from sgdni.gradcheck import check_loss, check_synthetic
-from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.layers import LSTM, RNN, BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.optimizers import SGD
 from sgdni.synthetic import GradientFit, LinearSG
@@ -253,6 +253,74 @@ class SoftmaxLayerMean(SoftmaxLayer):
         return self._y * (dy - dy.mean(axis=1, keepdims=True))
 
 
+class FinalStateForgotten(LSTM):
+    """Only the outputs' gradients go back, as if nothing followed the window."""
+
+    def backward_params(self, dy):
+        return super().backward_params((dy[0], 0 * dy[1]))
+
+
+class ResetNotInBackward(LSTM):
+    """A gradient flows back into the episode before."""
+
+    def _back_through_time(self, d_outputs, d_final):
+        self._keep[...] = 1
+        return super()._back_through_time(d_outputs, d_final)
+
+
+class CellNotCarried(LSTM):
+    """Forward through the whole window, the gradient of the cell through one step only."""
+
+    def _back_through_time(self, d_outputs, d_final):
+        self._gates[:-1, :, self.n : 2 * self.n] = 0  # f
+        return super()._back_through_time(d_outputs, d_final)
+
+
+class ForgetGateOfNewCell(LSTM):
+    """d_f with cell_t where cell_{t-1} belongs."""
+
+    def _back_through_time(self, d_outputs, d_final):
+        self._cell_before = np.arctanh(self._squashed)
+        return super()._back_through_time(d_outputs, d_final)
+
+
+class TanhOfCell(LSTM):
+    """The derivative of tanh(cell) taken as 1 - cell^2."""
+
+    def _back_through_time(self, d_outputs, d_final):
+        self._squashed = np.arctanh(self._squashed)
+        return super()._back_through_time(d_outputs, d_final)
+
+
+class TruncatedToOneStep(RNN):
+    """Each step's gradient, but nothing of what it does to later ones."""
+
+    def _back_through_time(self, d_outputs, d_final):
+        d_a = d_outputs.copy()
+        d_a[-1] += d_final
+        d_a *= 1 - self._outputs**2
+        return d_a, d_a[0] @ self.params["A"].T * self._keep[0]
+
+
+class StateAfterStep(RNN):
+    """dA with h_t where h_{t-1} belongs."""
+
+    def backward_params(self, dy):
+        self._h_before = self._outputs
+        return super().backward_params(dy)
+
+
+class StateShortCutDiffers(RNN):
+    """backward is right; the state's gradient that comes without the window's is not."""
+
+    def backward(self, dy):
+        dx, d_state = super().backward(dy)
+        return dx, 2 * d_state
+
+    def backward_params(self, dy):
+        return None, super().backward_params(dy)[1] / 2
+
+
 class DeltaOverBatch(SoftmaxCrossEntropy):
     def __call__(self, h, y):
         losses, delta = super().__call__(h, y)
@@ -345,6 +413,8 @@ def wrong(kind: type, check: str, variables: str = "", violation: str | None = N
         case = layer_case("", lambda rng: kind(4, dtype=np.float64))
     elif check == "elementwise":
         case = layer_case("", elementwise(kind))
+    elif check == "window":
+        case = recurrent_case("", kind, starts=True)
     elif check == "labels":
         case = Case("", check_loss, lambda rng: (kind(), batch(rng, 4), rng.integers(0, 4, 7)))
     elif check == "targets":
@@ -388,6 +458,14 @@ WRONG = [
     wrong(BatchNormNoStd, "norm", "x"),
     wrong(BatchNormGammaOfY, "norm", "gamma"),
     wrong(SoftmaxLayerMean, "elementwise", "x"),
+    wrong(FinalStateForgotten, "window", "x0 x1 U A b"),
+    wrong(ResetNotInBackward, "window", "x0 x1 U A b"),
+    wrong(CellNotCarried, "window", "x0 x1 U A b"),
+    wrong(ForgetGateOfNewCell, "window", "x0 x1 U A b"),
+    wrong(TanhOfCell, "window", "x0 x1 U A b"),
+    wrong(TruncatedToOneStep, "window", "x0 x1 U A b"),
+    wrong(StateAfterStep, "window", "A"),
+    wrong(StateShortCutDiffers, "window", "", "x1: backward without the input's gradient"),
     wrong(DeltaOverBatch, "labels", "h", "delta: depend on the rest of the batch"),
     wrong(AllOverBatch, "labels", "", "losses: depend on the rest of the batch"),
     wrong(NoOneHot, "labels", "h"),
