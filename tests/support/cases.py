@@ -35,14 +35,15 @@ def batch(rng: np.random.Generator, n: int, size: int = 7) -> np.ndarray:
 
 
 def layer_case(name: str, make_layer: Callable[[np.random.Generator], Layer | Module],
-               n_in: int = 4) -> Case:
+               n_in: int = 4, steps: int = 0) -> Case:
     """Parameters, biases and gains too, are drawn at random."""
 
     def make(rng):
         layer = make_layer(rng)
         for p in layer.params.values():
             p[...] = rng.standard_normal(p.shape)
-        return layer, batch(rng, n_in)
+        x = batch(rng, n_in, 7 * max(1, steps))
+        return layer, x.reshape(steps, 7, n_in) if steps else x
 
     return Case(name, check_layer, make)
 
@@ -109,6 +110,7 @@ LAYERS = [
     layer_case("Dense", dense(4, 3)),
     layer_case("Dense, square", dense(4, 4)),
     layer_case("Dense, no bias", dense(4, 3, bias=False)),
+    layer_case("Dense, in time", dense(4, 3), steps=2),
     layer_case("ReLU", elementwise(ReLU)),
     layer_case("Tanh", elementwise(Tanh)),
     layer_case("Sigmoid", elementwise(Sigmoid)),
@@ -144,6 +146,9 @@ LOSSES = [
          lambda rng: (MeanSquaredError(), batch(rng, 3), batch(rng, 3))),
     Case("SoftmaxCrossEntropy, in time", check_loss, lambda rng: (
         SoftmaxCrossEntropy(), rng.standard_normal((3, 2, 4)), rng.integers(0, 4, (3, 2)))),
+    Case("SoftmaxCrossEntropy, not everything asked", check_loss, lambda rng: (
+        SoftmaxCrossEntropy(ignore_index=-1), rng.standard_normal((4, 3, 4)),
+        rng.integers(-1, 4, (4, 3)))),
     Case("MeanSquaredError, in time", check_loss, lambda rng: (
         MeanSquaredError(), rng.standard_normal((3, 2, 4)), rng.standard_normal((3, 2, 4)))),
 ]
