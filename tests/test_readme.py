@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgdni.experiments.accuracy.table import as_markdown
+from sgdni.experiments.accuracy.results import as_markdown
 from sgdni.experiments.speed.breakeven import steps_ratio
 from sgdni.experiments.speed.contenders import (
     BACKPROP,

@@ -15,8 +15,7 @@ from sgdni.cli import options, speed
 from sgdni.data import Dataset, load
 from sgdni.experiments.accuracy import peers, pictures
 from sgdni.experiments.accuracy.compare import Runs, compare
-from sgdni.experiments.accuracy.results import summarise
-from sgdni.experiments.accuracy.table import render
+from sgdni.experiments.accuracy.results import render, summarise
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.record import folder_for, write
 from sgdni.runs.methods import METHODS, lookup

@@ -7,7 +7,6 @@ in catalogue.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sgdni.experiments.machine import describe
-from sgdni.experiments.record import read, write
+from sgdni.experiments.record import check_same, read, write
 from sgdni.plotting.figures import save
 
 Settings = dict[str, object]
@@ -70,7 +69,11 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
         For a results.json of something else.
     """
     results = {"experiment": experiment.name, "machine": describe(), "settings": settings}
-    results["rows"] = _earlier(results, folder)
+    earlier = {"rows": []}
+    if (folder / "results.json").exists():
+        earlier = read(folder)
+        check_same(results, earlier, folder / "results.json")
+    results["rows"] = earlier["rows"]
     done = {row["seed"] for row in results["rows"]}
     for seed in range(seeds):
         def progress(share: float, seed: int = seed) -> None:
@@ -86,18 +89,6 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
     results = read(folder)
     save({experiment.name: experiment.draw(results)}, folder)
     return results
-
-
-def _earlier(mine: dict, folder: Path) -> list[dict]:
-    """Return the rows of a results.json that begins like mine, if there is one."""
-    path = folder / "results.json"
-    if not path.exists():
-        return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    for name, value in json.loads(json.dumps(mine)).items():
-        if found.get(name) != value:
-            raise ValueError(f"{path}: made with other {name}; choose another folder")
-    return found["rows"]
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ def entered(cores: int) -> list[Contender]:
     is fitted on every eighth step only: its head learns on every one. Learning rates other than
     everyone's are those that benchmarks/choose_rates.py chose on training images set aside.
     """
+    one = Contender(BACKPROP, "backprop", "sequential", "locked backprop")
+    all_cores = replace(one, name=f"backprop, {cores} BLAS threads", blas_threads=cores)
     return [
-        Contender(BACKPROP, "backprop", "sequential", "locked backprop"),
-        *[Contender(f"backprop, {n} BLAS threads", "backprop", "sequential", "locked backprop", n)
-          for n in (cores,) if n > 1],
+        one,
+        *([all_cores] if cores > 1 else []),
         Contender(SPLIT, "backprop", "processes", "model-parallel backprop"),
         Contender(DATA_PARALLEL, "data-parallel", "processes"),
         Contender(DELAYED, "delayed", "processes", changes={"lr": 0.1}),

@@ -24,26 +24,24 @@ def module_costs(method: str, settings: Settings, data: Dataset, rng: np.random.
 
 def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int) -> Links:
     """Measure messages between workers: h with labels and context up, a gradient down."""
-    dtype = np.dtype(settings.dtype)
-    h = np.zeros((settings.batch_size, max(settings.hidden)), dtype)
-    y = np.zeros(settings.batch_size, np.int64)
-    c = np.zeros((settings.batch_size, data.n_classes), dtype)
-    return Links(*(measure_link(message, settings.engine, latency, repeats)
-                   for message in ((0, h, y, c), (h,))))
+    size, dtype = settings.batch_size, np.dtype(settings.dtype)
+    h, c = (np.zeros((size, width), dtype) for width in (max(settings.hidden), data.n_classes))
+    up = (0, h, np.zeros(size, np.int64), c)
+    return Links(*(measure_link(message, settings.engine, latency, max(8, repeats // 4))
+                   for message in (up, (h,))))
 
 
 def predict(contender: Contender, base: Settings, data: Dataset, turn: int, repeats: int
             ) -> float:
     """Return the seconds of a step that the timeline predicts from costs measured now."""
     s = contender.settings(base)
-    rng = np.random.default_rng((s.seed, turn))
     decoupled, workers, options = contender.schedule == "decoupled", None, {}
     if s.engine != "sequential":
-        workers, options = s.engine, {"latency": s.latency, "links": link_costs(
-            s, data, s.latency, max(8, repeats // 4))}
+        workers = s.engine
+        options = {"latency": s.latency, "links": link_costs(s, data, s.latency, repeats)}
     if decoupled:
         options |= {"fit_every": s.fit_every, "queue_size": s.queue_size}
     # Locked workers take turns, so that none disturbs another.
-    costs = module_costs(contender.method, s, data, rng, workers, together=decoupled,
-                         repeats=repeats, threads=contender.blas_threads)
+    costs = module_costs(contender.method, s, data, np.random.default_rng((s.seed, turn)), workers,
+                         together=decoupled, repeats=repeats, threads=contender.blas_threads)
     return step_seconds(SCHEDULES[contender.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)

@@ -13,25 +13,21 @@ from functools import partial
 import numpy as np
 
 from sgdni._util.shared import shared_zeros
-from sgdni.data import Dataset
-from sgdni.experiments.contenders import Contender
+from sgdni.experiments.speed.plan import Plan
 from sgdni.parallel.workers import Processes
-from sgdni.runs.settings import Settings
 from sgdni.training import Trainer
 from sgdni.training.batches import endless
 
 
-def parallel_limit(contender: Contender, settings: Settings, data: Dataset, *, cores: int,
-                   turns: int, steps: int) -> float:
-    """Return the images per second of `cores` trainings at once over those of one alone.
+def parallel_limit(plan: Plan) -> float:
+    """Return the images per second of as many one-core trainings as cores over those of one alone.
 
-    Each is a one-core training in a process of its own. Median over `turns`, alone and together
-    in turns.
+    Each is in a process of its own. Median over turns, alone and together.
     """
-    trainers = [contender.trainer(settings, data) for _ in range(cores)]
-    alone, together = np.array([
-        (_rate(trainers[:1], steps), _rate(trainers, steps)) for _ in range(turns)]).T
-    return float(np.median(together / alone))
+    trainers = [plan.contenders[0].trainer(plan.settings, plan.data) for _ in range(plan.cores)]
+    rates = np.array([(_rate(trainers[:1], plan.steps), _rate(trainers, plan.steps))
+                      for _ in range(plan.measuring["turns"])])
+    return float(np.median(rates[:, 1] / rates[:, 0]))
 
 
 def _rate(trainers: list[Trainer], steps: int) -> float:

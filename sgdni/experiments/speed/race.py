@@ -6,17 +6,18 @@ afterwards, outside the measured time, until the target is reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 
 import numpy as np
 
 from sgdni.data import Dataset
-from sgdni.experiments.accuracy.compare import Runs, Watch, compare, unwatched
+from sgdni.experiments.accuracy.compare import Runs, compare
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median, speedup
 from sgdni.experiments.speed.contenders import BACKPROP, SPLIT, over_links
+from sgdni.experiments.speed.plan import Plan
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
 from sgdni.training import EpochRecord
@@ -38,11 +39,11 @@ class Racer:
     def __init__(self, target: float, contender: Contender, settings: Settings, data: Dataset
                  ) -> None:
         self.target, self.trainer = target, contender.trainer(settings, data)
-        trainer, self.history = self.trainer, self.trainer.history
-        network, steps = trainer.schedule.network, trainer.steps_per_epoch
+        self.history, self.dismiss = self.trainer.history, self.trainer.dismiss
+        network, steps = self.trainer.schedule.network, self.trainer.steps_per_epoch
         self._every, self._spare = max(1, steps // TESTS_PER_EPOCH), deepcopy(network)
         self.recorder = Recorder(network.modules, self._every, steps // self._every)
-        trainer.schedule.recorder = self.recorder
+        self.trainer.schedule.recorder = self.recorder
         self.curve: list[tuple[float, int, float]] = []
         self.reached: tuple[float, int, float] | None = None
         self.update_latency: list[list[float]] = []
@@ -58,9 +59,6 @@ class Racer:
                 self._test(k, before + seconds, steps + (k + 1) * self._every)
         return record
 
-    def dismiss(self) -> None:
-        self.trainer.dismiss()
-
     def _test(self, k: int, seconds: float, steps: int) -> None:
         self.recorder.load(k, self._spare.modules)
         data = self.trainer.data
@@ -70,35 +68,33 @@ class Racer:
             self.reached = self.curve[-1]
 
 
-def race(contenders: Sequence[Contender], data: Dataset, settings: Settings, *, latency: float,
-         epochs: int, repeats: int, target: float, watch: Watch = unwatched,
-         on_repeat: Callable[[list[dict]], None] = lambda rows: None) -> list[dict]:
+def race(plan: Plan, on_repeat: Callable[[list[dict]], None] = lambda rows: None) -> list[dict]:
     """Train all, and those with processes once more over links with a latency, in turns.
 
     Returns JSON-ready rows, with what `times_faster` says of each against backprop on one core
     and against backprop split over the same links. `on_repeat` is called with the rows so far.
     """
-    contenders = [*contenders, *over_links(contenders, settings, latency)]
-
-    def row(name: str, runs: Runs) -> dict:
-        mine, own = runs.learners, runs.contender.settings(settings)
-        return {
-            "name": name, "method": runs.contender.method, "engine": own.engine,
-            "latency": own.latency, **runs.figures(settings, epochs),
-            "update_latency": by_module([t for racer in mine for t in racer.update_latency]),
-            "seconds_to_target": median([racer.reached and racer.reached[0] for racer in mine]),
-            "steps_to_target": median([racer.reached and racer.reached[1] for racer in mine]),
-            "repeats": [{"curve": racer.curve, "reached": racer.reached,
-                         "history": [record.to_dict() for record in racer.history]}
-                        for racer in mine],
-        }
-
     def rows(runs: dict[str, Runs]) -> list[dict]:
-        return compared([row(name, mine) for name, mine in runs.items()])
+        return compared([_row(mine, plan) for mine in runs.values()])
 
-    return rows(compare(contenders, data, settings, epochs=epochs, repeats=repeats, watch=watch,
-                        start=partial(Racer, target),
+    everyone = [*plan.contenders, *over_links(plan.contenders, plan.settings, plan.latency)]
+    return rows(compare(everyone, plan.data, plan.settings, epochs=plan.epochs,
+                        repeats=plan.repeats, watch=plan.watch, start=partial(Racer, plan.target),
                         on_repeat=lambda runs: on_repeat(rows(runs))))
+
+
+def _row(runs: Runs, plan: Plan) -> dict:
+    racers, own = runs.learners, runs.contender.settings(plan.settings)
+    return {
+        "name": runs.contender.name, "method": runs.contender.method, "engine": own.engine,
+        "latency": own.latency, **runs.figures(plan.settings, plan.epochs),
+        "update_latency": by_module([t for racer in racers for t in racer.update_latency]),
+        "seconds_to_target": median(racer.reached and racer.reached[0] for racer in racers),
+        "steps_to_target": median(racer.reached and racer.reached[1] for racer in racers),
+        "repeats": [{"curve": racer.curve, "reached": racer.reached,
+                     "history": [record.to_dict() for record in racer.history]}
+                    for racer in racers],
+    }
 
 
 def compared(rows: list[dict]) -> list[dict]:

@@ -14,11 +14,12 @@ from functools import partial
 import numpy as np
 
 from sgdni.data import Dataset
-from sgdni.experiments.accuracy.compare import Watch, compare, unwatched
+from sgdni.experiments.accuracy.compare import compare
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median
 from sgdni.experiments.speed.contenders import linked
 from sgdni.experiments.speed.costs import predict
+from sgdni.experiments.speed.plan import Plan
 from sgdni.runs.cuts import balance
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
@@ -28,12 +29,11 @@ from sgdni.training.batches import Minibatches
 COST_REPEATS = 60  # of every operation, for the mean
 
 
-def sweep(contenders: Sequence[Contender], base: Settings, data: Dataset, *, cores: int,
-          turns: int, steps: int, watch: Watch = unwatched) -> list[dict]:
+def sweep(plan: Plan) -> list[dict]:
     """Measure at every point; return what was changed, its value, and what `measure` says."""
-    return [{"changed": changed, "value": value, **measure(
-                 contenders, settings, data, cores=cores, turns=turns, steps=steps)}
-            for changed, value, settings in watch(points(base, data), "sweep")]
+    return [{"changed": changed, "value": value,
+             **measure(plan.contenders, settings, plan.data, **plan.measuring)}
+            for changed, value, settings in plan.watch(points(plan.settings, plan.data), "sweep")]
 
 
 def points(base: Settings, data: Dataset) -> list[tuple[str, float, Settings]]:
@@ -65,29 +65,25 @@ class Stint:
 
     def __init__(self, steps: int, cores: int, contender: Contender, settings: Settings,
                  data: Dataset) -> None:
-        self.steps, self.trainer = steps, contender.trainer(settings, data)
-        trainer, self.history = self.trainer, []
-        trainer.schedule.recorder = Recorder(trainer.schedule.network.modules)
+        trainer = contender.trainer(settings, data)
+        self.steps, self.schedule, self.dismiss = steps, trainer.schedule, trainer.dismiss
+        self.recorder = self.schedule.recorder = Recorder(self.schedule.network.modules)
         self.batches = Minibatches(data.x_train, data.y_train, trainer.batch_size, trainer.rng,
                                    trainer.dtype, steps)
         # The timeline gives every worker a core of its own.
         known = contender.schedule and contender.workers(settings) <= cores
         self.predict = partial(predict, contender, settings, data) if known else None
+        self.history: list[dict] = []
 
     def epoch(self) -> None:
-        trainer = self.trainer
-        recorder = trainer.schedule.recorder
-        recorder.begin()
-        deque(trainer.schedule.run(self.batches), maxlen=0)
+        self.recorder.begin()
+        deque(self.schedule.run(self.batches), maxlen=0)
         self.history.append({
-            "seconds_per_step": step_seconds(recorder.intervals, self.steps),
-            "update_latency": [float(np.median(t)) for t in recorder.update_latencies()],
+            "seconds_per_step": step_seconds(self.recorder.intervals, self.steps),
+            "update_latency": [float(np.median(t)) for t in self.recorder.update_latencies()],
             "predicted": self.predict and self.predict(len(self.history),
                                                        min(self.steps, COST_REPEATS)),
         })
-
-    def dismiss(self) -> None:
-        self.trainer.dismiss()
 
 
 def measure(contenders: Sequence[Contender], settings: Settings, data: Dataset, *, cores: int,
@@ -100,21 +96,21 @@ def measure(contenders: Sequence[Contender], settings: Settings, data: Dataset, 
                    start=partial(Stint, steps, cores))
     return {
         "settings": settings.to_dict(), "workers": len(settings.interfaces) + 1,
-        "rows": [_row(c, run.histories[0], settings)
-                 for c, run in zip(contenders, runs.values(), strict=True) if run.histories[0]],
+        "rows": [_row(run.contender, run.histories[0], settings)
+                 for run in runs.values() if run.histories[0]],
         "failures": {name: run.failure for name, run in runs.items() if run.failure},
     }
 
 
 def _row(contender: Contender, turns: list[dict], settings: Settings) -> dict:
-    step = median([turn["seconds_per_step"] for turn in turns])
+    step = median(turn["seconds_per_step"] for turn in turns)
     return {
         "contender": contender.name, "seconds_per_step": step,
         "images_per_second": contender.settings(settings).batch_size / step,
         "update_latency": by_module([turn["update_latency"] for turn in turns]),
-        "predicted_seconds_per_step": median([turn["predicted"] for turn in turns]),
-        "predicted_over_measured": median([
-            turn["predicted"] and turn["predicted"] / turn["seconds_per_step"] for turn in turns]),
+        "predicted_seconds_per_step": median(turn["predicted"] for turn in turns),
+        "predicted_over_measured": median(
+            turn["predicted"] and turn["predicted"] / turn["seconds_per_step"] for turn in turns),
         "turns": turns,
     }
 
@@ -125,5 +121,5 @@ def steps_faster(point: dict, ours: str, theirs: str) -> float | None:
     None when one of them broke down.
     """
     turns = {row["contender"]: row["turns"] for row in point["rows"]}
-    return median([b["seconds_per_step"] / a["seconds_per_step"]
-                   for a, b in zip(turns.get(ours, []), turns.get(theirs, []), strict=False)])
+    return median(b["seconds_per_step"] / a["seconds_per_step"]
+                  for a, b in zip(turns.get(ours, []), turns.get(theirs, []), strict=False))
