@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from sgdni._util.checks import check_count
 from sgdni.cli import options, speed
@@ -122,7 +120,6 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, *, target: float, 
 
         # Written after every repeat, so an interruption keeps the finished ones.
         runs = compare(contenders, data, settings, epochs=epochs, repeats=repeats,
-                       watch=partial(tqdm, unit="epoch", disable=None, leave=False),
                        on_repeat=lambda runs: print(f"so far in {write(results_of(runs), out)}"))
         results = results_of(runs)
         written = [write(results, out), *pictures.draw_all(results, out)]

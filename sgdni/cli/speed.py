@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from functools import partial
-
-from tqdm import tqdm
 
 from sgdni._util.checks import check_range
 from sgdni.cli import options
 from sgdni.data import Dataset
 from sgdni.experiments.record import folder_for, read, write
 from sgdni.experiments.speed import pictures
-from sgdni.experiments.speed.plan import Plan
+from sgdni.experiments.speed.contenders import Plan
 from sgdni.experiments.speed.run import compare_speed
 from sgdni.experiments.speed.tables import document, render
 from sgdni.experiments.tables import number
@@ -49,8 +46,7 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
                   f"cost")
         if cores() == 1:
             print("one core only: workers share it, so nothing can be faster in parallel here")
-        plan = Plan(data, settings, cores(), latency, race_only=args.quick,
-                    watch=partial(tqdm, disable=None, leave=False), **race)
+        plan = Plan(data, settings, cores(), latency, race_only=args.quick, **race)
         results = compare_speed(
             plan, earlier, on_part=lambda results: print(f"so far in {write(results, out)}"))
         # Where code is hosted, a folder shows this file.

@@ -39,7 +39,7 @@ class Experiment:
     draw : results -> Figure
     full : settings with their defaults; each becomes an option of the command line
     quick : what is smaller with ``--quick``, which is to take less than a minute
-    seeds, quick_seeds : how many
+    seeds : how many; one with ``--quick``
     tolerance : by how much a finding may differ in a rerun, as a share of it; by name
     """
 
@@ -52,7 +52,6 @@ class Experiment:
     full: Settings
     quick: Settings = field(default_factory=dict)
     seeds: int = 3
-    quick_seeds: int = 1
     tolerance: dict[str, float] = field(default_factory=dict)
 
 

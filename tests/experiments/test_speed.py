@@ -12,6 +12,7 @@ from helpers import TINY, blobs
 
 from sgdni.cli import main
 from sgdni.cli import speed as cli_speed
+from sgdni.experiments.accuracy import compare
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.record import write
 from sgdni.experiments.speed import breakeven, pictures, race, run, sweep, tables
@@ -23,11 +24,11 @@ from sgdni.experiments.speed.contenders import (
     LOCAL_ERROR,
     LOCAL_LOSS,
     SPLIT,
+    Plan,
     entered,
     over_links,
 )
 from sgdni.experiments.speed.limit import parallel_limit
-from sgdni.experiments.speed.plan import Plan
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 from sgdni.schedules import DivergenceError
@@ -44,7 +45,7 @@ def results(tmp_path_factory):
     data = blobs(np.random.default_rng(0), n_train=320)
     watched, parts = [], []
 
-    def watch(things, name):
+    def watch(things, name, **options):
         watched.append(name)
         return things
     few = [p for p in sweep.points(BASE, data)
@@ -52,7 +53,8 @@ def results(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:  # a few points: the others differ in settings only
         patch.setattr(sweep, "points", lambda *args: few)
         patch.setattr(breakeven, "MEASURED", (0.0, 0.001))
-        found = run.compare_speed(Plan(data, BASE, watch=watch, **OPTIONS),
+        patch.setattr(compare, "tqdm", watch)
+        found = run.compare_speed(Plan(data, BASE, **OPTIONS),
                                   on_part=lambda results: parts.append(sorted(results)))
     assert {"repeat 2 of 2", "sweep", "predict", "measure"} <= set(watched)
     assert "race" in parts[0] and len(parts) == 2 + 5 and parts[-1] == sorted(found)
@@ -92,7 +94,8 @@ def test_sweep_predicts_where_every_worker_has_a_core(results):
 
 def test_tables_and_pictures(results, tmp_path):
     assert tables.render(results).count("\n") > 20
-    rows = tables.sweep_table(results, changed=("latency",)).splitlines()
+    late = [point for point in results["sweep"] if point["changed"] == "latency"]
+    rows = tables.sweep_table({"sweep": late}).splitlines()
     assert len(rows) == 2 + len(entered(2)) and "latency 1 ms" in rows[-1]
     report = tables.document(results)
     assert all(part in report for part in (rows[2], "(break_even.png)"))

@@ -15,12 +15,11 @@ from functools import partial
 import numpy as np
 
 from sgdni.data import Dataset
-from sgdni.experiments.accuracy.compare import Watch, compare, unwatched
+from sgdni.experiments.accuracy.compare import compare, progress
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import median
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, linked
+from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, Plan, linked
 from sgdni.experiments.speed.costs import link_costs, module_costs
-from sgdni.experiments.speed.plan import Plan
 from sgdni.experiments.speed.race import Racer
 from sgdni.experiments.speed.sweep import measure, steps_faster
 from sgdni.runs.settings import Settings
@@ -56,10 +55,10 @@ def break_even_map(plan: Plan) -> dict:
     signal, timer = (link_costs(four, data, latency, steps) for latency in (0.0, 0.005))
     cells = [[times_faster(stacked(modules, workers), latency, base.fit_every,
                            timer if latency else signal) for latency in LATENCIES]
-             for workers in plan.watch(WORKERS, "predict")]
+             for workers in progress(WORKERS, "predict")]
     three = [c for c in plan.contenders if c.name in (BACKPROP, SPLIT, DNI)]
     measured = []
-    for latency in plan.watch(MEASURED if plan.cores > 1 else (), "measure"):
+    for latency in progress(MEASURED if plan.cores > 1 else (), "measure"):
         point = measure(three, layered(base, 2, latency), data, **plan.measuring)
         measured.append({
             "workers": 2, "latency": latency, "point": point,
@@ -74,8 +73,7 @@ def break_even_map(plan: Plan) -> dict:
         "learning": [
             entry for workers in LEARNT
             for entry in learning(layered(base, workers), data, epochs=min(plan.epochs, 3),
-                                  repeats=min(plan.repeats, 3), target=plan.target,
-                                  watch=plan.watch)
+                                  repeats=min(plan.repeats, 3), target=plan.target)
         ],
     }
 
@@ -107,8 +105,7 @@ def times_faster(modules: Sequence[ModuleCost], latency: float, fit_every: int,
 
 
 def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, target: float,
-             staleness: Sequence[tuple[int, float]] = STALENESS, watch: Watch = unwatched
-             ) -> list[dict]:
+             staleness: Sequence[tuple[int, float]] = STALENESS) -> list[dict]:
     """Count the steps to the target with backprop, and with targets of each staleness.
 
     Returns
@@ -121,7 +118,7 @@ def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, ta
                       changes={"latency": 0.0, "deterministic": True, "queue_size": n})
             for n, _ in staleness]
     runs = compare([Contender(BACKPROP, engine="sequential"), *late], data, settings,
-                   epochs=epochs, repeats=repeats, watch=watch, start=partial(Racer, target))
+                   epochs=epochs, repeats=repeats, start=partial(Racer, target))
     theirs, *every = ([racer.reached and racer.reached[1] for racer in mine.learners]
                       for mine in runs.values())
 

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from sgdni._util.shared import shared_zeros
-from sgdni.experiments.speed.plan import Plan
+from sgdni.experiments.speed.contenders import Plan
 from sgdni.parallel.workers import Processes
 from sgdni.training import Trainer
 from sgdni.training.batches import endless

@@ -16,8 +16,7 @@ from sgdni.data import Dataset
 from sgdni.experiments.accuracy.compare import Runs, compare
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median, speedup
-from sgdni.experiments.speed.contenders import BACKPROP, SPLIT, over_links
-from sgdni.experiments.speed.plan import Plan
+from sgdni.experiments.speed.contenders import BACKPROP, SPLIT, Plan, over_links
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
 from sgdni.training import EpochRecord
@@ -49,6 +48,7 @@ class Racer:
         self.update_latency: list[list[float]] = []
 
     def epoch(self) -> EpochRecord:
+        data = self.trainer.data
         before = self.history[-1].total_seconds if self.history else 0.0
         steps = sum(record.steps for record in self.history)
         self.recorder.begin()
@@ -56,16 +56,12 @@ class Racer:
         self.update_latency.append([float(np.median(t)) for t in self.recorder.update_latencies()])
         for k, seconds in enumerate(self.recorder.snapshots()):
             if self.reached is None:
-                self._test(k, before + seconds, steps + (k + 1) * self._every)
+                self.recorder.load(k, self._spare.modules)
+                _, right = evaluate(self._spare, data.x_test, data.y_test, self.trainer.dtype)
+                self.curve.append((before + seconds, steps + (k + 1) * self._every, right))
+                if right >= self.target:
+                    self.reached = self.curve[-1]
         return record
-
-    def _test(self, k: int, seconds: float, steps: int) -> None:
-        self.recorder.load(k, self._spare.modules)
-        data = self.trainer.data
-        _, right = evaluate(self._spare, data.x_test, data.y_test, self.trainer.dtype)
-        self.curve.append((seconds, steps, right))
-        if right >= self.target:
-            self.reached = self.curve[-1]
 
 
 def race(plan: Plan, on_repeat: Callable[[list[dict]], None] = lambda rows: None) -> list[dict]:
@@ -79,7 +75,7 @@ def race(plan: Plan, on_repeat: Callable[[list[dict]], None] = lambda rows: None
 
     everyone = [*plan.contenders, *over_links(plan.contenders, plan.settings, plan.latency)]
     return rows(compare(everyone, plan.data, plan.settings, epochs=plan.epochs,
-                        repeats=plan.repeats, watch=plan.watch, start=partial(Racer, plan.target),
+                        repeats=plan.repeats, start=partial(Racer, plan.target),
                         on_repeat=lambda runs: on_repeat(rows(runs))))
 
 

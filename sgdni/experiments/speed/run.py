@@ -7,9 +7,15 @@ from functools import partial
 
 from sgdni.experiments.record import beginning, check_same
 from sgdni.experiments.speed.breakeven import break_even_map
-from sgdni.experiments.speed.contenders import BACKPROP, DATA_PARALLEL, DNI, LOCAL_ERROR, SPLIT
+from sgdni.experiments.speed.contenders import (
+    BACKPROP,
+    DATA_PARALLEL,
+    DNI,
+    LOCAL_ERROR,
+    SPLIT,
+    Plan,
+)
 from sgdni.experiments.speed.limit import parallel_limit
-from sgdni.experiments.speed.plan import Plan
 from sgdni.experiments.speed.race import race, times_faster
 from sgdni.experiments.speed.sweep import sweep
 

@@ -14,12 +14,11 @@ from functools import partial
 import numpy as np
 
 from sgdni.data import Dataset
-from sgdni.experiments.accuracy.compare import compare
+from sgdni.experiments.accuracy.compare import compare, progress
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median
-from sgdni.experiments.speed.contenders import linked
+from sgdni.experiments.speed.contenders import Plan, linked
 from sgdni.experiments.speed.costs import predict
-from sgdni.experiments.speed.plan import Plan
 from sgdni.runs.cuts import balance
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
@@ -33,7 +32,7 @@ def sweep(plan: Plan) -> list[dict]:
     """Measure at every point; return what was changed, its value, and what `measure` says."""
     return [{"changed": changed, "value": value,
              **measure(plan.contenders, settings, plan.data, **plan.measuring)}
-            for changed, value, settings in plan.watch(points(plan.settings, plan.data), "sweep")]
+            for changed, value, settings in progress(points(plan.settings, plan.data), "sweep")]
 
 
 def points(base: Settings, data: Dataset) -> list[tuple[str, float, Settings]]:

@@ -60,8 +60,8 @@ def race_table(results: dict, shape: Shape = markdown) -> str:
     } for row in results["race"]])
 
 
-def sweep_table(results: dict, shape: Shape = markdown, changed: tuple[str, ...] = ()) -> str:
-    """Return one row for each contender at each point, or at those where `changed` was changed."""
+def sweep_table(results: dict, shape: Shape = markdown) -> str:
+    """Return one row for each contender at each point."""
     return shape([{
         "point": label(point),
         "contender": row["contender"],
@@ -70,8 +70,7 @@ def sweep_table(results: dict, shape: Shape = markdown, changed: tuple[str, ...]
         "update latency (lowest / top)": _latency(row),
         "predicted (ms)": _ms(row["predicted_seconds_per_step"]),
         "predicted / measured, by turn": number(row["predicted_over_measured"], "{:.2f}"),
-    } for point in results["sweep"] if not changed or point["changed"] in changed
-        for row in point["rows"]])
+    } for point in results["sweep"] for row in point["rows"]])
 
 
 def label(point: dict) -> str:
