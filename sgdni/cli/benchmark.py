@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from sgdni._util.checks import check_count
 from sgdni.cli import options, speed
 from sgdni.data import Dataset, load
 from sgdni.experiments.accuracy import peers, pictures
-from sgdni.experiments.accuracy.compare import Runs, compare
+from sgdni.experiments.accuracy.compare import compare
 from sgdni.experiments.accuracy.results import render, summarise
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.record import folder_for, write
@@ -115,9 +116,7 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, *, target: float, 
         for name in missing:
             print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
     with folder_for(args.out, "benchmark") as out:
-        def results_of(runs: dict[str, Runs]) -> dict:
-            return summarise(runs, data, settings, epochs=epochs, target=target)
-
+        results_of = partial(summarise, data=data, settings=settings, epochs=epochs, target=target)
         # Written after every repeat, so an interruption keeps the finished ones.
         runs = compare(contenders, data, settings, epochs=epochs, repeats=repeats,
                        on_repeat=lambda runs: print(f"so far in {write(results_of(runs), out)}"))

@@ -28,7 +28,6 @@ from sgdni.experiments.speed.contenders import (
     entered,
     over_links,
 )
-from sgdni.experiments.speed.limit import parallel_limit
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 from sgdni.schedules import DivergenceError
@@ -194,7 +193,7 @@ def test_an_error_beside_the_yardstick_ends_it():
     data = blobs(np.random.default_rng(0), n_train=320)
     hot = replace(BASE, lr=1e9, batch_norm=False)
     with pytest.raises(DivergenceError):
-        parallel_limit(Plan(data, hot, **OPTIONS | {"steps": 50}))
+        race.parallel_limit(Plan(data, hot, **OPTIONS | {"steps": 50}))
 
 
 def test_finished_parts_are_kept(results, monkeypatch):

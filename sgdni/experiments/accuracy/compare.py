@@ -69,17 +69,8 @@ def compare(contenders: Sequence[Contender], data: Dataset, settings: Settings, 
     """Train every contender for `epochs`, `repeats` times with seeds seed, seed + 1, ...
 
     A contender that breaks down drops out of that repeat with what it had; the others go on.
-
-    Parameters
-    ----------
-    contenders, data, settings : who, on what, how
-    start : makes what trains
-    on_repeat : called after each repeat with all runs so far, to save them
-
-    Returns
-    -------
-    dict of str to Runs
-        By the contenders' names.
+    `start` makes what trains; `on_repeat` is called after each repeat with all runs so far. Runs
+    are by the contenders' names.
     """
     runs = {contender.name: Runs(contender) for contender in contenders}
     for repeat in range(repeats):

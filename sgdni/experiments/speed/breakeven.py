@@ -19,9 +19,8 @@ from sgdni.experiments.accuracy.compare import compare, progress
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import median
 from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, Plan, linked
-from sgdni.experiments.speed.costs import link_costs, module_costs
 from sgdni.experiments.speed.race import Racer
-from sgdni.experiments.speed.sweep import measure, steps_faster
+from sgdni.experiments.speed.sweep import link_costs, measure, module_costs, steps_faster
 from sgdni.runs.settings import Settings
 from sgdni.timeline import SCHEDULES, Links, ModuleCost, step_seconds
 

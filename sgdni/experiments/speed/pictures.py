@@ -157,21 +157,21 @@ def _spell(ratio: float) -> str:
 
 
 def _curves(repeats: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    """Return seconds that all repeats have lived through, and their accuracies (repeats, n)."""
-    curves = [curve for curve in map(_curve, repeats) if curve[0]]
+    """Return seconds that all repeats have lived through, and their accuracies (repeats, n) in %.
+
+    Curves are fine until the target was reached, then have one point an epoch.
+    """
+    curves = []
+    for repeat in repeats:
+        fine = [(seconds, accuracy) for seconds, _, accuracy in repeat["curve"]]
+        last = fine[-1][0] if fine else 0.0
+        curves.append(np.array(fine + [(r["total_seconds"], r["test_accuracy"])
+                                       for r in repeat["history"] if r["total_seconds"] > last]).T)
+    curves = [curve for curve in curves if curve.size]
     if not curves:
         return np.zeros(0), np.zeros((1, 0))
-    seconds = np.geomspace(max(c[0][0] for c in curves), min(c[0][-1] for c in curves), 80)
-    return seconds, np.array([np.interp(seconds, *curve) for curve in curves])
-
-
-def _curve(repeat: dict) -> tuple[list[float], list[float]]:
-    """Return seconds and accuracies: fine until the target was reached, then one an epoch."""
-    points = [(seconds, accuracy) for seconds, _, accuracy in repeat["curve"]]
-    last = points[-1][0] if points else 0.0
-    points += [(r["total_seconds"], r["test_accuracy"]) for r in repeat["history"]
-               if r["total_seconds"] > last]
-    return [seconds for seconds, _ in points], [100 * accuracy for _, accuracy in points]
+    seconds = np.geomspace(max(c[0, 0] for c in curves), min(c[0, -1] for c in curves), 80)
+    return seconds, np.array([np.interp(seconds, x, 100 * y) for x, y in curves])
 
 
 def _names(points: list[dict]) -> list[str]:

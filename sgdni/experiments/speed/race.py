@@ -6,20 +6,24 @@ afterwards, outside the measured time, until the target is reached.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 
 import numpy as np
 
+from sgdni._util.shared import shared_zeros
 from sgdni.data import Dataset
 from sgdni.experiments.accuracy.compare import Runs, compare
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median, speedup
 from sgdni.experiments.speed.contenders import BACKPROP, SPLIT, Plan, over_links
+from sgdni.parallel.workers import Processes
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
-from sgdni.training import EpochRecord
+from sgdni.training import EpochRecord, Trainer
+from sgdni.training.batches import endless
 from sgdni.training.evaluation import evaluate
 
 TESTS_PER_EPOCH = 20
@@ -122,3 +126,39 @@ def times_faster(ours: dict, theirs: dict) -> dict[str, float | None]:
     histories = [[run["history"] for run in row["repeats"]] for row in (ours, theirs)]
     return {"images_per_second": speedup(*histories),
             "seconds_to_target": median(ratios) if 2 * numbers.sum() > len(ratios) else None}
+
+
+def parallel_limit(plan: Plan) -> float:
+    """Return the images per second of a training on each core over those of one alone.
+
+    A yardstick for what more cores are worth: they share only the machine, and make less than
+    cores times the images where cores share memory bandwidth, caches or power; whoever splits one
+    training over the cores meets the same. (No strict bound: parts of a network need less cache
+    than the whole.)
+    """
+    trainers = [plan.contenders[0].trainer(plan.settings, plan.data) for _ in range(plan.cores)]
+    rates = np.array([(_rate(trainers[:1], plan.steps), _rate(trainers, plan.steps))
+                      for _ in range(plan.measuring["turns"])])
+    return float(np.median(rates[:, 1] / rates[:, 0]))
+
+
+def _rate(trainers: list[Trainer], steps: int) -> float:
+    """Return the steps per second that they make together while all are at work."""
+    seconds, team = shared_zeros((len(trainers),)), Processes()
+
+    def work(i: int, emit) -> None:
+        trainer, started = trainers[i], 0.0
+        batches = endless(trainer.data, trainer.batch_size, trainer.rng, trainer.dtype)
+        # On, until the slowest has its time; the first half warms up.
+        for done, batch in enumerate(batches, start=1):
+            if done == steps // 2 + 1:
+                started = time.perf_counter()
+            trainer.schedule.step(*batch)
+            if done == steps:
+                seconds[i] = (time.perf_counter() - started) / (steps - steps // 2)
+            if team.stopping or (seconds > 0).all():
+                return
+
+    tasks = [partial(work, i) for i in range(len(trainers))]
+    list(team.run(tasks, lambda i: None, lambda i, state: None))
+    return float((1 / seconds).sum())

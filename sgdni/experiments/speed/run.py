@@ -6,23 +6,15 @@ from collections.abc import Callable
 from functools import partial
 
 from sgdni.experiments.record import beginning, check_same
+from sgdni.experiments.speed import contenders as who
 from sgdni.experiments.speed.breakeven import break_even_map
-from sgdni.experiments.speed.contenders import (
-    BACKPROP,
-    DATA_PARALLEL,
-    DNI,
-    LOCAL_ERROR,
-    SPLIT,
-    Plan,
-)
-from sgdni.experiments.speed.limit import parallel_limit
-from sgdni.experiments.speed.race import race, times_faster
+from sgdni.experiments.speed.race import parallel_limit, race, times_faster
 from sgdni.experiments.speed.sweep import sweep
 
 RIVALS = ("backprop", "data-parallel", "delayed")  # methods
 
 
-def compare_speed(plan: Plan, earlier: dict | None = None,
+def compare_speed(plan: who.Plan, earlier: dict | None = None,
                   on_part: Callable[[dict], None] = lambda results: None) -> dict:
     """Measure everything and return the JSON-ready results.
 
@@ -60,7 +52,7 @@ def findings(race: list[dict]) -> dict[str, float | None]:
     None where somebody was not at the target in most repeats, broke off or did not take part.
     """
     rows = {row["name"]: row for row in race}
-    ours = LOCAL_ERROR if LOCAL_ERROR in rows else DNI
+    ours = who.LOCAL_ERROR if who.LOCAL_ERROR in rows else who.DNI
 
     def against(rival: str, figure: str, links: str = "") -> float | None:
         both = [rows.get(name + links) for name in (ours, rival)]
@@ -73,10 +65,10 @@ def findings(race: list[dict]) -> dict[str, float | None]:
 
     images, time, links = "images_per_second", "seconds_to_target", ", 5 ms links"
     return {
-        "images_per_second_vs_backprop": against(BACKPROP, images),
+        "images_per_second_vs_backprop": against(who.BACKPROP, images),
         "images_per_second_vs_best_rival": against_best(images),
-        "time_to_target_vs_backprop": against(BACKPROP, time),
+        "time_to_target_vs_backprop": against(who.BACKPROP, time),
         "time_to_target_vs_best_rival": against_best(time),
-        "time_to_target_5ms_vs_model_parallel": against(SPLIT, time, links),
-        "time_to_target_5ms_vs_data_parallel": against(DATA_PARALLEL, time, links),
+        "time_to_target_5ms_vs_model_parallel": against(who.SPLIT, time, links),
+        "time_to_target_5ms_vs_data_parallel": against(who.DATA_PARALLEL, time, links),
     }
