@@ -14,9 +14,8 @@ import numpy as np
 from sgdni._util.checks import check_finite, check_labels, check_matrix, check_range
 
 
-def scale_pixels(
-    x: np.ndarray, dtype: np.typing.DTypeLike = np.float32, out: np.ndarray | None = None
-) -> np.ndarray:
+def scale_pixels(x: np.ndarray, dtype: np.typing.DTypeLike = np.float32,
+                 out: np.ndarray | None = None) -> np.ndarray:
     """Turn stored images into network input; the one place in the package where pixels are scaled.
 
     Bytes 0..255 become 0..1; floats are only cast, since they are taken to be scaled already.
@@ -26,14 +25,8 @@ def scale_pixels(
     x : array, any shape, uint8 or floating
         Images, usually the rows of one minibatch, (B, n_0). Left as it is.
     dtype : floating dtype
-        Type of the result.
     out : array of x's shape and of type `dtype`, optional
-        Buffer to write to and to return. Without it a new array is made.
-
-    Returns
-    -------
-    array of x's shape
-        `out`, or a new array; never one that shares memory with `x`.
+        Written to and returned. Without it a new array is, which shares no memory with `x`.
 
     Raises
     ------
@@ -47,9 +40,8 @@ def scale_pixels(
     if out is None:
         out = np.empty(x.shape, dtype)
     elif out.shape != x.shape or out.dtype != dtype:
-        raise ValueError(
-            f"out: expected shape {x.shape} and type {dtype}, got {out.shape} and {out.dtype}"
-        )
+        raise ValueError(f"out: expected shape {x.shape} and type {dtype}, got {out.shape} and "
+                         f"{out.dtype}")
     if x.dtype == np.uint8:
         return np.divide(x, dtype.type(255), out=out, dtype=dtype)
     np.copyto(out, x, casting="same_kind")
@@ -106,15 +98,12 @@ class Dataset:
             object.__setattr__(self, f"x_{part}", _read_only(x))
             object.__setattr__(self, f"y_{part}", _read_only(y.astype(np.int64, copy=False)))
         if self.x_test.shape[1:] != self.x_train.shape[1:]:
-            raise ValueError(
-                f"x_test: expected examples of shape {self.x_train.shape[1:]} as in x_train, "
-                f"got {self.x_test.shape[1:]}"
-            )
+            raise ValueError(f"x_test: expected examples of shape {self.x_train.shape[1:]} as in "
+                             f"x_train, got {self.x_test.shape[1:]}")
         # Bytes are divided by 255 and floats are not, so the two parts must be of one type.
         if self.x_test.dtype != self.x_train.dtype:
-            raise ValueError(
-                f"x_test: expected type {self.x_train.dtype} as in x_train, got {self.x_test.dtype}"
-            )
+            raise ValueError(f"x_test: expected type {self.x_train.dtype} as in x_train, "
+                             f"got {self.x_test.dtype}")
 
     @property
     def n_features(self) -> int:
