@@ -9,7 +9,13 @@ from pathlib import Path
 
 from sgdni.data import Dataset
 from sgdni.runs.cuts import default_cuts
+from sgdni.runs.methods import check_used
 from sgdni.runs.settings import Settings
+
+
+class CheckFailed(Exception):
+    """A record's findings do not all hold: the command did its work, and ends with 1."""
+
 
 _DEFAULT = {field.name: field.default for field in fields(Settings)}
 
@@ -76,9 +82,16 @@ def given_settings(args: argparse.Namespace) -> dict:
             for name, value in vars(args).items() if name in _DEFAULT}
 
 
-def settings(args: argparse.Namespace) -> Settings:
-    """Return the Settings of a command line. Raises ValueError for values out of range."""
-    return Settings(**given_settings(args))
+def settings(args: argparse.Namespace, method: str | None = None) -> Settings:
+    """Return the Settings of a command line, for one method where only one is trained.
+
+    Raises ValueError for values out of range, and for options that the method makes no use of.
+    """
+    given = given_settings(args)
+    found = Settings(**given)
+    if method is not None:
+        check_used(method, found, given)
+    return found
 
 
 def cut(settings: Settings, method: str, data: Dataset) -> Settings:

@@ -81,32 +81,26 @@ class Settings:
                             ("dtype", ["float32", "float64"]), ("head", ["linear", "hidden"]),
                             ("engine", ["sequential", "threads", "processes", "mpi"])):
             if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
-                )
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, "
+                                 f"got {getattr(self, name)}")
         cuts = self.interfaces
         if list(cuts) != sorted(set(cuts) & set(range(1, len(self.hidden) + 1))):
-            raise ValueError(
-                f"cuts: expected increasing numbers in 1..{len(self.hidden)} (hidden layers), "
-                f"got {list(self.cuts)}"
-            )
-        check_count("batch_size", self.batch_size, 2)
-        check_count("fit_every", self.fit_every)
+            raise ValueError(f"cuts: expected increasing numbers in 1..{len(self.hidden)} (hidden "
+                             f"layers), got {list(self.cuts)}")
+        for name, low in (("batch_size", 2), ("fit_every", 1), ("head_units", 1),
+                          ("queue_size", 1), ("seed", 0)):
+            check_count(name, getattr(self, name), low)
         self.make_optimizer()
         self.make_gradient_fit()
         self.make_least_squares_fit()
-        check_count("head_units", self.head_units)
-        check_range("rho", self.rho, 0, float("inf"), open_high=True)
-        check_count("seed", self.seed, 0)
-        check_count("queue_size", self.queue_size)
-        check_range("latency", self.latency, 0, float("inf"), open_high=True)
+        check_range("rho", self.rho, 0, np.inf, open_high=True)
+        check_range("latency", self.latency, 0, np.inf, open_high=True)
         if self.bandwidth is not None:
-            check_range("bandwidth", self.bandwidth, 0, float("inf"), open_low=True, open_high=True)
+            check_range("bandwidth", self.bandwidth, 0, np.inf, open_low=True, open_high=True)
         for name in ("latency", "bandwidth", "deterministic"):
             if self.engine == "sequential" and getattr(self, name):
-                raise ValueError(
-                    f"{name}: needs engine threads, processes or mpi, got {self.engine}"
-                )
+                raise ValueError(f"{name}: needs engine threads, processes or mpi, "
+                                 f"got {self.engine}")
 
     @property
     def interfaces(self) -> tuple[int, ...]:

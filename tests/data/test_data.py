@@ -172,7 +172,7 @@ def test_dataset_is_read_only():
         ("y_train", np.zeros(4), "y_train: expected .*integer labels, got float64"),
         ("y_train", np.array([0, 1, 2, 3]), "y_train: expected labels in 0..2, got 0..3"),
         ("y_test", np.array([-1, 0]), "y_test: expected labels in 0..2, got -1..0"),
-        ("n_classes", 1, r"n_classes: expected a number in \[2, inf\], got 1"),
+        ("n_classes", 1, "n_classes: expected a number of at least 2, got 1"),
         ("target_accuracy", 93, r"target_accuracy: expected a number in \(0, 1\], got 93"),
     ],
 )
@@ -243,7 +243,7 @@ PACKED = gzip.compress(CONTENT)
         (CONTENT[:10], "found 00 00 08 03 00 00 00 02 00 00$"),
         (CONTENT[:-1], r"expected 40 bytes for shape \(2, 3, 4\), found 39"),
         (CONTENT + b"!", r"expected 40 bytes for shape \(2, 3, 4\), found more"),
-        (idx_bytes(VALUES.reshape(3, 2, 4)), r"shape \(2, 3, 4\), .* found 00 00 08 03 .. .. .. 03"),
+        (idx_bytes(VALUES.reshape(3, 2, 4)), r"shape \(2, 3, 4\),.* found 00 00 08 03 .. .. .. 03"),
         (idx_bytes(VALUES.reshape(6, 4)), r"shape \(2, 3, 4\), .* found 00 00 08 02 00 00 00 06"),
         (CONTENT[:-1] + b"!", "expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}"),
         (PACKED[:-12], "expected a whole gzip file, found a damaged one .*ended before"),
@@ -476,8 +476,9 @@ def run_cli(*words: str) -> None:
     args.run(args)
 
 
-def test_cli_lists_what_is_here_and_how_to_get_the_rest(places, capsys):
-    run_cli()
+@pytest.mark.parametrize("words", [[], ["list"]])
+def test_cli_lists_what_is_here_and_how_to_get_the_rest(places, capsys, words):
+    run_cli(*words)
     header, five, full, sums, full_sums = capsys.readouterr().out.splitlines()
     assert header.split() == ["name", "train", "test", "classes", "where"]
     assert five.split()[:4] == ["mnist-5k", "4000", "1000", "10"]
