@@ -47,6 +47,13 @@ class Layer:
         self.buffers: dict[str, np.ndarray] = {}
         self._work: dict[str, np.ndarray] = {}
 
+    def __getattr__(self, name: str) -> None:
+        # Reached only for what is not there: as a rule what Layer.__init__ would have made.
+        cause = ""
+        if name in ("params", "grads", "buffers", "_work"):
+            cause = ": its __init__ must call super().__init__() first"
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{cause}")
+
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
         """Return y (B, n_out) for x (B, n_in), remembering what `backward` needs."""
         raise NotImplementedError
