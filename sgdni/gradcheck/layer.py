@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from sgdni._util.arrays import Arrays, each
-from sgdni._util.checks import check_same_shape
 from sgdni.gradcheck.differences import compare, require_float64
 from sgdni.gradcheck.report import Report
 from sgdni.layers import Layer
@@ -18,8 +17,7 @@ from sgdni.networks import Module
 Gradients = dict[str, np.ndarray]
 
 
-def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator, *,
-                cotangent: Arrays | None = None) -> Report:
+def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> Report:
     """Check forward and backward of a layer or module on the minibatch x, as a rule (B, n_in).
 
     The gradient of sum(v * y), for a random v, is compared with central differences in x and in
@@ -36,9 +34,6 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator, *,
     x : ndarray of float64, or a tuple of them where the layer takes one
     rng : numpy.random.Generator
         Draws v, those values, and the entries to check of a variable with more than 200.
-    cotangent : ndarray (B, n_out), or a tuple where forward returns one, optional
-        Used for v. A fixed one can be blind: backward of a softmax layer, right or wrong in its
-        factor, is zero for v = 1.
 
     Returns
     -------
@@ -49,8 +44,7 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator, *,
     Raises
     ------
     ValueError
-        Unless x and the parameters are float64, for a cotangent of another shape than y, and for
-        a parameter called like an input.
+        Unless x and the parameters are float64, and for a parameter called like an input.
     """
     if clash := _named("x", x).keys() & layer.params.keys():
         raise ValueError(f"gradient check: {clash.pop()!r} is the name of an input, rename that "
@@ -66,9 +60,6 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator, *,
         if report.violations:
             return report  # differences of such a function mean nothing
         u, v = (_apply(lambda a: rng.standard_normal(a.shape), y) for _ in range(2))
-        v = v if cotangent is None else cotangent
-        for ours, theirs in zip(each(v), each(y), strict=True):
-            check_same_shape("check_layer's cotangent", ours, theirs.shape)
         gradients = _check_backward(report, layer, x, v, u)
         compare(report, lambda: _flat(layer.forward(x, True)), _flat(v),
                 {**_named("x", x), **layer.params}, gradients, rng)
