@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import wrong_layers
-from wrong_layers import WRONG
+from wrong_cases import WRONG
 
 from sgdni.gradcheck import Failure, check_layer, check_loss, check_synthetic
 from sgdni.layers import BatchNorm, Dense, Layer, ReLU
