@@ -24,7 +24,7 @@ from a room that stands below it in this list:
 from sgdni._util.version import __version__
 from sgdni.data import Dataset, load
 from sgdni.gradcheck import check_layer, check_synthetic
-from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.layers import LSTM, RNN, BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Interface, Module, Network, build_mlp
 from sgdni.optimizers import SGD, Adam
@@ -44,10 +44,10 @@ from sgdni.synthetic import (
 from sgdni.training import Trainer
 
 __all__ = [
-    "SGD", "Adam", "Asynchronous", "Backprop", "BatchNorm", "Dataset", "Decoupled", "Dense",
-    "GradientFit", "HiddenHead", "Interface", "Layer", "LeastSquaresFit", "LinearHead", "LinearSG",
-    "LocalErrorSG", "MeanSquaredError", "ModelParallel", "Module", "Network", "ReLU", "Schedule",
-    "Settings", "Sigmoid", "SoftmaxCrossEntropy", "StepResult", "SyntheticGradient", "Tanh",
-    "Trainer", "__version__", "build_mlp", "build_trainer", "check_layer", "check_synthetic",
-    "load",
+    "LSTM", "RNN", "SGD", "Adam", "Asynchronous", "Backprop", "BatchNorm", "Dataset", "Decoupled",
+    "Dense", "GradientFit", "HiddenHead", "Interface", "Layer", "LeastSquaresFit", "LinearHead",
+    "LinearSG", "LocalErrorSG", "MeanSquaredError", "ModelParallel", "Module", "Network", "ReLU",
+    "Schedule", "Settings", "Sigmoid", "SoftmaxCrossEntropy", "StepResult", "SyntheticGradient",
+    "Tanh", "Trainer", "__version__", "build_mlp", "build_trainer", "check_layer",
+    "check_synthetic", "load",
 ]

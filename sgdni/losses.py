@@ -27,15 +27,29 @@ class SoftmaxCrossEntropy(Loss):
 
     Computed from h minus its row maximum, so logits of any finite size are safe.
 
+    Parameters
+    ----------
+    ignore_index : int, optional
+        A negative number that stands where no label is: such rows have loss and delta 0.
+
     Raises
     ------
     ValueError
         For logits that are not (B, classes), and labels that are not (B,) integers in range, or
-        either with more axes in front.
+        either with more axes in front. For an `ignore_index` that could be a label.
     """
+
+    def __init__(self, ignore_index: int | None = None) -> None:
+        if ignore_index is not None and ignore_index >= 0:
+            raise ValueError(f"ignore_index: expected a negative number, got {ignore_index}")
+        self.ignore_index = ignore_index
 
     def __call__(self, h: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         check_matrix("SoftmaxCrossEntropy logits", h)
+        ignored = None
+        if self.ignore_index is not None:
+            ignored = np.ravel(y == self.ignore_index)
+            y = np.where(y == self.ignore_index, 0, y)
         check_labels("SoftmaxCrossEntropy labels", y, h.shape[:-1], h.shape[-1])
         shape, h, y = h.shape, flat_rows(h), np.ravel(y)
         rows = np.arange(len(h))
@@ -45,6 +59,8 @@ class SoftmaxCrossEntropy(Loss):
         losses = np.log(total[:, 0]) - z[rows, y]
         delta /= total
         delta[rows, y] -= 1
+        if ignored is not None:
+            losses[ignored], delta[ignored] = 0, 0
         return losses.reshape(shape[:-1]), delta.reshape(shape)
 
 

@@ -76,7 +76,7 @@ def test_tests_stand_in_rooms_of_the_same_names():
 
 
 PUBLIC = """
-    SGD Adam Asynchronous Backprop BatchNorm Dataset Decoupled Dense GradientFit HiddenHead
+    LSTM RNN SGD Adam Asynchronous Backprop BatchNorm Dataset Decoupled Dense GradientFit HiddenHead
     Interface Layer LeastSquaresFit LinearHead LinearSG LocalErrorSG MeanSquaredError ModelParallel
     Module Network ReLU Schedule Settings Sigmoid SoftmaxCrossEntropy StepResult SyntheticGradient
     Tanh Trainer __version__ build_mlp build_trainer check_layer check_synthetic load

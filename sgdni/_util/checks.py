@@ -25,10 +25,14 @@ def check_matrix(name: str, x: np.ndarray) -> None:
         raise ValueError(f"{name}: expected shape (B, n) with B >= 1, got {x.shape}")
 
 
-def check_batch(name: str, x: np.ndarray, width: int, dtype: np.dtype) -> None:
-    """Refuse anything but a (B, width) array of `dtype`, B >= 1. Raises ValueError."""
+def check_batch(name: str, x: np.ndarray, width: int, dtype: np.dtype, *,
+                more_axes: bool = False) -> None:
+    """Refuse anything but a (B, width) array of `dtype`, B >= 1. Raises ValueError.
+
+    With `more_axes` there may be more of them before the last.
+    """
     check_array(name, x)
-    if x.ndim != 2 or x.shape[1] != width:
+    if x.ndim < 2 or (x.ndim > 2 and not more_axes) or x.shape[-1] != width:
         raise ValueError(f"{name}: expected shape (B, {width}) with B >= 1, got {x.shape}")
     if x.dtype != dtype:
         raise ValueError(f"{name}: expected dtype {np.dtype(dtype)}, got {x.dtype}")

@@ -10,7 +10,9 @@ Python: `sgdni.data.download.download`, imported only by those who need it).
 """
 
 from sgdni.data.catalogue import CATALOGUE, load, lookup
-from sgdni.data.dataset import Dataset, scale_pixels
+from sgdni.data.dataset import Dataset
+from sgdni.data.examples import Examples
 from sgdni.data.idx import DataError
+from sgdni.data.pixels import scale_pixels
 
-__all__ = ["CATALOGUE", "DataError", "Dataset", "load", "lookup", "scale_pixels"]
+__all__ = ["CATALOGUE", "DataError", "Dataset", "Examples", "load", "lookup", "scale_pixels"]

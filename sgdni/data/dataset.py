@@ -12,40 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sgdni._util.checks import check_finite, check_labels, check_matrix, check_range
-
-
-def scale_pixels(x: np.ndarray, dtype: np.typing.DTypeLike = np.float32,
-                 out: np.ndarray | None = None) -> np.ndarray:
-    """Turn stored images into network input; the one place in the package where pixels are scaled.
-
-    Bytes 0..255 become 0..1; floats are only cast, since they are taken to be scaled already.
-
-    Parameters
-    ----------
-    x : array, any shape, uint8 or floating
-        Images, usually the rows of one minibatch, (B, n_0). Left as it is.
-    dtype : floating dtype
-    out : array of x's shape and of type `dtype`, optional
-        Written to and returned. Without it a new array is, which shares no memory with `x`.
-
-    Raises
-    ------
-    ValueError
-        If `x` is neither uint8 nor floating, `dtype` is not floating, or `out` does not fit.
-    """
-    dtype = np.dtype(dtype)
-    if dtype.kind != "f":
-        raise ValueError(f"dtype: expected a floating type, got {dtype}")
-    _check_pixels("x", x)
-    if out is None:
-        out = np.empty(x.shape, dtype)
-    elif out.shape != x.shape or out.dtype != dtype:
-        raise ValueError(f"out: expected shape {x.shape} and type {dtype}, got {out.shape} and "
-                         f"{out.dtype}")
-    if x.dtype == np.uint8:
-        return np.divide(x, dtype.type(255), out=out, dtype=dtype)
-    np.copyto(out, x, casting="same_kind")
-    return out
+from sgdni.data.examples import Examples
+from sgdni.data.pixels import check_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +59,7 @@ class Dataset:
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             check_matrix(f"x_{part}", x)
-            _check_pixels(f"x_{part}", x)
+            check_pixels(f"x_{part}", x)
             if x.dtype.kind == "f":
                 check_finite(f"x_{part}", x)
             check_labels(f"y_{part}", y, (len(x),), self.n_classes)
@@ -109,6 +77,10 @@ class Dataset:
     def n_features(self) -> int:
         """Number of values in one example, n_0."""
         return math.prod(self.x_train.shape[1:])
+
+    def examples(self) -> Examples:
+        """Return what training minibatches are made of."""
+        return Examples(self.x_train, self.y_train)
 
     def validation_split(self, n: int, rng: np.random.Generator) -> Dataset:
         """Set training examples aside, to choose hyperparameters without touching the test set.
@@ -134,11 +106,6 @@ class Dataset:
         return replace(self, name=f"{self.name}-validation",
                        x_train=self.x_train[kept], y_train=self.y_train[kept],
                        x_test=self.x_train[held_out], y_test=self.y_train[held_out])
-
-
-def _check_pixels(name: str, x: np.ndarray) -> None:
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise ValueError(f"{name}: expected uint8 or floating values, got {x.dtype}")
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

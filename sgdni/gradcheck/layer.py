@@ -32,6 +32,7 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
         gains, which hide errors) get random values for the check. Parameters and buffers are put
         back after it; `grads` are not.
     x : ndarray of float64, or a tuple of them where the layer takes one
+        In a tuple there may be flags too (bool), such as where episodes start.
     rng : numpy.random.Generator
         Draws v, those values, and the entries to check of a variable with more than 200.
 
@@ -49,7 +50,7 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
     if clash := _named("x", x).keys() & layer.params.keys():
         raise ValueError(f"gradient check: {clash.pop()!r} is the name of an input, rename that "
                          f"parameter")
-    require_float64({**_named("x", x), **layer.params})
+    require_float64({**_variable_inputs(x), **layer.params})
     report = Report(_name(layer))
     with _restored(layer):
         x = _apply(np.copy, x)
@@ -62,7 +63,7 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
         u, v = (_apply(lambda a: rng.standard_normal(a.shape), y) for _ in range(2))
         gradients = _check_backward(report, layer, x, v, u)
         compare(report, lambda: _flat(layer.forward(x, True)), _flat(v),
-                {**_named("x", x), **layer.params}, gradients, rng)
+                {**_variable_inputs(x), **layer.params}, gradients, rng)
     return report
 
 
@@ -90,14 +91,16 @@ def _check_backward(report: Report, layer: Layer | Module, x: Arrays, v: Arrays,
                     u: Arrays) -> Gradients:
     """Return the gradients for v that can be compared, after all checks without differences."""
     inputs = {**_named("x", x), **layer.params}
+    variables = {**_variable_inputs(x), **layer.params}
 
     def run(cotangent: Arrays, *, batch: Arrays = x, backward=layer.backward) -> Gradients:
         y, cotangent = layer.forward(batch, True), _apply(np.copy, cotangent)
         with report.unaltered("backward", {**inputs, **_named("the cotangent", cotangent),
                                            **_named("the output of forward", y)}):
             dx = backward(cotangent)
-            gradients = {**({} if dx is None else _named("x", dx)), **layer.grads}
-            return {name: np.array(gradient) for name, gradient in gradients.items()}
+            gradients = {**_named("x", dx), **layer.grads}
+            return {name: np.array(gradient) for name, gradient in gradients.items()
+                    if gradient is not None}
 
     def expect(text: str, wanted: Gradients, got: Gradients) -> None:
         for name in _apart(wanted, got):
@@ -110,7 +113,7 @@ def _check_backward(report: Report, layer: Layer | Module, x: Arrays, v: Arrays,
     # Another batch first: what backward remembers must be the latest forward pass.
     run(u, batch=_turned(x))
     forget()
-    gradients = _usable(report, run(v), inputs)
+    gradients = _usable(report, run(v), variables)
     finite = {name: g for name, g in gradients.items() if np.isfinite(g).all()}
     expect("backward twice gives two gradients: write it anew, do not add to it", finite, run(v))
     of_u = {name: g for name, g in run(u).items()
@@ -123,9 +126,10 @@ def _check_backward(report: Report, layer: Layer | Module, x: Arrays, v: Arrays,
     else:
         params_only = layer.backward_params
     forget()
+    of_params = run(v, backward=params_only)
     expect("backward without the input's gradient gives another gradient",
-           {name: g for name, g in finite.items() if name in layer.params},
-           run(v, backward=params_only))
+           {name: g for name, g in finite.items() if name in layer.params or name in of_params},
+           of_params)
     return gradients
 
 
@@ -171,6 +175,12 @@ def _named(name: str, arrays: Arrays) -> Gradients:
     if not isinstance(arrays, tuple):
         return {name: arrays}
     return {f"{name}{i}": array for i, array in enumerate(arrays)}
+
+
+def _variable_inputs(x: Arrays) -> Gradients:
+    """Return the inputs to differentiate in, by name: flags have no derivative."""
+    return {name: array for name, array in _named("x", x).items()
+            if getattr(array, "dtype", None) != np.dtype(bool)}
 
 
 def _apply(operation: Callable, *operands: Arrays) -> Arrays:

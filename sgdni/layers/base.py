@@ -62,12 +62,15 @@ class Layer:
         """Return dx (B, n_in) for the cotangent dy (B, n_out), and fill `grads`."""
         raise NotImplementedError
 
-    def backward_params(self, dy: np.ndarray) -> None:
+    def backward_params(self, dy: np.ndarray) -> tuple[None | np.ndarray, ...] | None:
         """Fill `grads` only: the lowest layer of a network has nobody below who wants dx.
 
-        A layer whose dx costs a matrix product overrides this to save it.
+        A layer whose dx costs a matrix product overrides this to save it. A recurrent layer
+        returns (None, d_state): the window is data, but who carries the state from one window to
+        the next wants its gradient, which costs nothing more.
         """
-        self.backward(dy)
+        dx = self.backward(dy)
+        return (None, *dx[1:]) if isinstance(dx, tuple) else None
 
     def twin(self) -> Layer:
         """Return a layer with the same parameters, and a memory of its own for a forward pass."""

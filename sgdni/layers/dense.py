@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from sgdni._util.arrays import flat_rows
 from sgdni._util.checks import check_batch, check_same_shape
 from sgdni._util.products import Product
 from sgdni.layers.base import Layer
 
 
 class Dense(Layer):
-    """y = x W + b, with W (n_in, n_out) and b (n_out,).
+    """y = x W + b, with W (n_in, n_out) and b (n_out,), for every row of x (B, n_in).
+
+    Or of x with more axes in front, such as the outputs (T, B, n_in) of a recurrent layer.
 
     Parameters
     ----------
@@ -43,10 +46,10 @@ class Dense(Layer):
         self.grads = {name: np.zeros_like(p) for name, p in self.params.items()}
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
-        check_batch("Dense input", x, self.n_in, self.dtype)
+        check_batch("Dense input", x, self.n_in, self.dtype, more_axes=True)
         self._x = x
-        y = self.scratch("y", (len(x), self.n_out), self.dtype)
-        np.matmul(x, self.params["W"], out=y)
+        y = self.scratch("y", (*x.shape[:-1], self.n_out), self.dtype)
+        np.matmul(flat_rows(x), self.params["W"], out=flat_rows(y))
         if "b" in self.params:
             y += self.params["b"]
         return y
@@ -54,11 +57,13 @@ class Dense(Layer):
     def backward(self, dy: np.ndarray) -> np.ndarray:
         self.backward_params(dy)
         dx = self.scratch("dx", self._x.shape, self.dtype)
-        return np.matmul(dy, self.params["W"].T, out=dx)
+        np.matmul(flat_rows(dy), self.params["W"].T, out=flat_rows(dx))
+        return dx
 
     def backward_params(self, dy: np.ndarray) -> None:
-        check_same_shape("Dense cotangent", dy, (len(self._x), self.n_out))
-        np.matmul(self._x.T, dy, out=self.grads["W"])
+        check_same_shape("Dense cotangent", dy, (*self._x.shape[:-1], self.n_out))
+        dy = flat_rows(dy)
+        np.matmul(flat_rows(self._x).T, dy, out=self.grads["W"])
         if "b" in self.params:
             np.sum(dy, axis=0, out=self.grads["b"])
 

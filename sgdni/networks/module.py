@@ -66,8 +66,9 @@ class Module:
     def backward(self, delta: Arrays, input_gradient: bool = True) -> Arrays | None:
         """Fill `grads` from delta_i, shaped as h_i; return delta_{i-1}, valid until the next call.
 
-        With ``input_gradient=False`` nothing is returned and the product it costs is saved: for
-        the lowest module, and when nobody below waits for a target.
+        With ``input_gradient=False`` None is returned and the product it costs is saved: for the
+        lowest module, and when nobody below waits for a target. A module that takes (window, state)
+        then returns (None, d_state), since its state's gradient falls out all the same.
         """
         shapes = [array.shape for array in each(delta)]
         if shapes != self._shapes:
@@ -79,8 +80,7 @@ class Module:
             delta = layer.backward(delta)
         if input_gradient:
             return self.layers[0].backward(delta)
-        self.layers[0].backward_params(delta)
-        return None
+        return self.layers[0].backward_params(delta)
 
     def update(self) -> None:
         """Change theta_i from the gradients of the latest backward, averaged over the batch.

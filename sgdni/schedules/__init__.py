@@ -5,6 +5,7 @@ from sgdni.schedules.decoupled import Decoupled
 from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
 from sgdni.schedules.recorder import Interval, NoRecorder, Recorder
 from sgdni.schedules.schedule import Schedule, StepResult
+from sgdni.schedules.truncated import Truncated
 
 __all__ = ["Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "Interval", "NoRecorder",
-           "Recorder", "Schedule", "StepResult"]
+           "Recorder", "Schedule", "StepResult", "Truncated"]

@@ -75,9 +75,11 @@ class Schedule:
     def loss(self, h: np.ndarray, y: np.ndarray) -> tuple[StepResult, np.ndarray]:
         """Return the result at the network's end, and the true delta of the top module."""
         losses, delta = self.network.loss(h, y)
-        loss, accuracy = float(losses.sum()) / losses.size, float("nan")
-        if y.ndim == h.ndim - 1:  # labels, not values
-            accuracy = np.count_nonzero(h.argmax(axis=-1) == y) / y.size
+        asked, accuracy = losses.size, float("nan")
+        if y.ndim == h.ndim - 1:  # labels, not values; below 0 there is none (see ignore_index)
+            asked = max(1, np.count_nonzero(y >= 0))
+            accuracy = np.count_nonzero(h.argmax(axis=-1) == y) / asked
+        loss = float(losses.sum()) / asked
         self.guard.check_loss(loss)
         self.recorder.extend(self.top)
         return StepResult(loss, accuracy), delta

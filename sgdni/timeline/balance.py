@@ -34,7 +34,7 @@ def _module(layers: Sequence[ModuleCost]) -> ModuleCost:
     return ModuleCost(
         sum(c.forward for c in layers),
         sum(c.learn for c in layers) + sum(c.target for c in layers[1:]),
-        layers[0].target, layers[-1].predict, layers[-1].fit,
+        layers[0].target, layers[-1].predict, layers[-1].fit, sum(c.nbytes for c in layers),
     )
 
 

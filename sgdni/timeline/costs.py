@@ -29,7 +29,8 @@ MESSAGE_BYTES = 1 << 16  # room for everything in a message but its arrays
 class ModuleCost:
     """Seconds for one minibatch: forward (the lowest module's with fetching the minibatch); learn
     (backward and update, without the gradient for the module below); target (that gradient);
-    predict and fit of the module's own SG model.
+    predict and fit of the module's own SG model. And the bytes of its parameters, which are those
+    of the gradients that data-parallel workers exchange.
     """
 
     forward: float
@@ -37,16 +38,18 @@ class ModuleCost:
     target: float = 0.0
     predict: float = 0.0
     fit: float = 0.0
+    nbytes: float = 0.0
 
 
 @dataclass(frozen=True)
 class LinkCost:
     """Seconds that a message takes of its sender and of its receiver, and `wake`: what passes
-    besides until a receiver who waits has noticed it."""
+    besides until a receiver who waits has noticed it. And the bytes of its arrays."""
 
     send: float = 0.0
     receive: float = 0.0
     wake: float = 0.0
+    nbytes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,9 @@ def measure_costs(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarr
                     turn[(i + 1) % len(turn)].put("yours")
 
         _run(team, [partial(loaded if together else waiting, i) for i in modules])
-    return [_cost(dict(zip(named, t, strict=True)))
-            for named, t in zip(operations, times, strict=True)]
+    sizes = [sum(p.nbytes for p in module.params.values()) for module in network.modules]
+    return [_cost(dict(zip(named, t, strict=True)), nbytes)
+            for named, t, nbytes in zip(operations, times, sizes, strict=True)]
 
 
 def measure_link(message: tuple, workers: str, latency: float = 0.0, repeats: int = 60) -> LinkCost:
@@ -133,8 +137,9 @@ def measure_link(message: tuple, workers: str, latency: float = 0.0, repeats: in
     """
     check_count("repeats", repeats, WARM_UP + 1)
     team, times = TEAMS[workers](), shared_zeros((3, repeats))
-    size = MESSAGE_BYTES + sum(a.nbytes for a in message if isinstance(a, np.ndarray))
-    to, fro, late, back = (team.channel(1, t, size) for t in (0.0, 0.0, latency, latency))
+    nbytes = sum(a.nbytes for a in message if isinstance(a, np.ndarray))
+    to, fro, late, back = (team.channel(1, t, MESSAGE_BYTES + nbytes)
+                           for t in (0.0, 0.0, latency, latency))
 
     def here(emit: Callable) -> None:
         for k in range(repeats):
@@ -160,7 +165,7 @@ def measure_link(message: tuple, workers: str, latency: float = 0.0, repeats: in
 
     _run(team, [here, there])
     send, receive, way = (float(np.median(t[WARM_UP:])) for t in times)
-    return LinkCost(send, receive, max(0.0, way - send - receive))
+    return LinkCost(send, receive, max(0.0, way - send - receive), nbytes)
 
 
 def _run(team, tasks: list[Callable]) -> None:
@@ -197,7 +202,7 @@ def _moves(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]]
     return everything
 
 
-def _cost(times: dict[str, np.ndarray]) -> ModuleCost:
+def _cost(times: dict[str, np.ndarray], nbytes: int) -> ModuleCost:
     times = {name: t[WARM_UP:] for name, t in times.items()}
 
     def usual(name: str) -> float:
@@ -210,4 +215,4 @@ def _cost(times: dict[str, np.ndarray]) -> ModuleCost:
         target = max(0.0, float(np.median(times["learn with target"] - times["learn"])))
     if "fit" in times:
         predict, fit = usual("predict"), float(np.mean(times["fit"]))
-    return ModuleCost(usual("forward"), usual("learn"), target, predict, fit)
+    return ModuleCost(usual("forward"), usual("learn"), target, predict, fit, nbytes)

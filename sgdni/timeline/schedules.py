@@ -1,17 +1,20 @@
 """Who computes what when, as a list of intervals, for every way of training.
 
 Each function plays a schedule through for given costs: an operation starts when its worker is
-free and its messages are there. One module runs on one worker.
+free and its messages are there. One module runs on one worker. A message is under way for
+`latency` seconds, after the messages before it and its own bytes have passed at `bandwidth`.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from sgdni.schedules import Interval
-from sgdni.timeline.costs import FREE, Links, ModuleCost
+from sgdni.timeline.costs import FREE, LinkCost, Links, ModuleCost
 
 
 class _Workers:
@@ -30,8 +33,20 @@ class _Workers:
         return end
 
 
+class _Link:
+    """One way between two workers."""
+
+    def __init__(self, cost: LinkCost, latency: float, bandwidth: float) -> None:
+        self.cost, self.latency, self.bandwidth, self.free = cost, latency, bandwidth, 0.0
+
+    def send(self, at: float, share: float = 1.0) -> float:
+        """Send a share of a message; return when a receiver who waits has it."""
+        self.free = max(self.free, at) + share * self.cost.nbytes / self.bandwidth
+        return self.free + self.latency + self.cost.wake
+
+
 def locked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-           links: Links = FREE) -> list[Interval]:
+           bandwidth: float = math.inf, links: Links = FREE) -> list[Interval]:
     """Backpropagation in one worker: everything in turn; there are no links to cost anything."""
     workers = _Workers(1)
     for step in range(steps):
@@ -43,34 +58,114 @@ def locked(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
 
 
 def pipelined(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-              links: Links = FREE, micro_batches: int = 4) -> list[Interval]:
+              bandwidth: float = math.inf, links: Links = FREE, micro_batches: int = 4
+              ) -> list[Interval]:
     """Backpropagation split over workers, each minibatch in micro-batches that follow each other.
 
     All micro-batches run forward, then all backward, and the weights change after the last (GPipe,
     Huang et al. 2019). Taken at its best: an m-th of a minibatch costs an m-th of the time, and so
     does its message. With one micro-batch it is plain model-parallel backpropagation.
     """
-    workers, last = _Workers(len(costs)), len(costs) - 1
-    up, down = ((link, latency + link.wake) for link in (links.up, links.down))
+    workers, last, share = _Workers(len(costs)), len(costs) - 1, 1 / micro_batches
+    up, down = ([_Link(cost, latency, bandwidth) for _ in range(last)]
+                for cost in (links.up, links.down))
     for step in range(steps):
         at = [0.0] * micro_batches
         for i, cost in enumerate(costs):
+            seconds = cost.forward + links.up.receive * (i > 0) + links.up.send * (i < last)
             for m in range(micro_batches):
-                seconds = cost.forward + up[0].receive * (i > 0) + up[0].send * (i < last)
-                at[m] = workers.run(i, step, "forward", seconds / micro_batches, at[m])
-                at[m] += up[1] * (i < last)  # the top worker has its delta at once
+                at[m] = workers.run(i, step, "forward", seconds * share, at[m])
+                if i < last:  # the top worker has its delta at once
+                    at[m] = up[i].send(at[m], share)
         for i in range(last, -1, -1):
+            seconds = costs[i].learn + costs[i].target
+            seconds += links.down.receive * (i < last) + links.down.send * (i > 0)
             for m in reversed(range(micro_batches)):
-                seconds = costs[i].learn + costs[i].target
-                seconds += down[0].receive * (i < last) + down[0].send * (i > 0)
-                at[m] = workers.run(i, step, "backward", seconds / micro_batches, at[m])
-                at[m] += down[1]
+                at[m] = workers.run(i, step, "backward", seconds * share, at[m])
+                if i > 0:
+                    at[m] = down[i - 1].send(at[m], share)
     return workers.intervals
 
 
+def data_parallel(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
+                  bandwidth: float = math.inf, links: Links = FREE) -> list[Interval]:
+    """Backpropagation on K workers, as many as modules, each with a K-th of every minibatch.
+
+    Then all add up their gradients on a ring, which takes 2 (K - 1) messages of a K-th of them
+    (see DataParallel). A module's gradients leave while those below it are computed. Taken at its
+    best: a K-th of a minibatch costs a K-th of the time, and adding costs nothing.
+    """
+    count, start = len(costs), 0.0
+    workers, messages = _Workers(count), 2 * (count - 1)
+    for step in range(steps):
+        passed = 0.0
+        for k in range(count):
+            for cost in costs:
+                workers.run(k, step, "forward", cost.forward / count, start)
+            for cost in reversed(costs):
+                done = workers.run(k, step, "backward", (cost.learn + cost.target) / count)
+                if k == 0:  # all workers do the same at the same time
+                    passed = max(passed, done) + messages * cost.nbytes / count / bandwidth
+        start = passed + messages * latency
+    return workers.intervals
+
+
+def delayed(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
+            bandwidth: float = math.inf, links: Links = FREE, queue_size: int = 4
+            ) -> list[Interval]:
+    """Each module goes on with the next minibatch, and back to one when its gradient comes.
+
+    At most `queue_size` minibatches are under way above a module for each module there (see
+    Delayed). A gradient that is there goes first.
+    """
+    last = len(costs) - 1
+    workers = _Workers(len(costs))
+    up, down = ([_Link(cost, latency, bandwidth) for _ in range(last)]
+                for cost in (links.up, links.down))
+    inputs = [deque([(0.0, step) for step in range(steps)]), *(deque() for _ in range(last))]
+    gradients: list[deque[tuple[float, int]]] = [deque() for _ in costs]
+    under_way = [0] * len(costs)
+
+    def next_move(i: int) -> tuple[float, str]:
+        """Return when worker i can do something, and what."""
+        free, begins = workers.free[i], {}
+        if gradients[i]:
+            begins["backward"] = max(free, gradients[i][0][0])
+        if inputs[i] and (i == last or under_way[i] < queue_size * (last - i)):
+            begins["forward"] = max(free, inputs[i][0][0])
+        # Of moves that can begin at the same time the gradient's comes first.
+        return min(((at, kind) for kind, at in begins.items()), default=(math.inf, ""))
+
+    def backward(i: int, step: int, ready: float) -> None:
+        seconds = costs[i].learn + costs[i].target
+        seconds += links.down.receive * (i < last) + links.down.send * (i > 0)
+        done = workers.run(i, step, "backward", seconds, ready)
+        if i > 0:
+            gradients[i - 1].append((down[i - 1].send(done), step))
+
+    while True:
+        # Whoever is first sends nothing that would have come earlier to anybody.
+        (at, kind), i = min((next_move(i), i) for i in range(len(costs)))
+        if at == math.inf:
+            return workers.intervals
+        if kind == "backward":
+            ready, step = gradients[i].popleft()
+            under_way[i] -= 1
+            backward(i, step, ready)
+            continue
+        ready, step = inputs[i].popleft()
+        seconds = costs[i].forward + links.up.receive * (i > 0) + links.up.send * (i < last)
+        done = workers.run(i, step, "forward", seconds, ready)
+        if i == last:
+            backward(i, step, done)
+        else:
+            under_way[i] += 1
+            inputs[i + 1].append((up[i].send(done), step))
+
+
 def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
-              links: Links = FREE, fit_every: int = 1, queue_size: int = 4,
-              forward_lock: bool = True) -> list[Interval]:
+              bandwidth: float = math.inf, links: Links = FREE, fit_every: int = 1,
+              queue_size: int = 4, forward_lock: bool = True) -> list[Interval]:
     """Synthetic gradients: a worker waits for its input and for room in the next one's queue.
 
     Targets come back as messages and are fitted when they are there. Without the forward lock
@@ -78,6 +173,8 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
     as the SG models.
     """
     workers, last = _Workers(len(costs)), len(costs) - 1
+    up, down = ([_Link(cost, latency, bandwidth) for _ in range(last)]
+                for cost in (links.up, replace(links.down, wake=0)))  # nobody waits for a target
     arrived = [[0.0] * steps for _ in costs]  # when the input of a step is there
     taken = [[0.0] * steps for _ in costs]  # when it is taken from the queue
     targets: list[deque[float]] = [deque() for _ in costs]  # when they arrive, not yet fitted
@@ -97,7 +194,7 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
                 if forward_lock and step >= queue_size:
                     sent = max(sent, taken[i + 1][step - queue_size])  # waits for room
                     workers.free[i] = sent
-                arrived[i + 1][step] = sent + latency + links.up.wake
+                arrived[i + 1][step] = up[i].send(sent)
                 while targets[i] and targets[i][0] <= workers.free[i]:
                     targets[i].popleft()
                     workers.run(i, step, "fit", cost.fit + links.down.receive)
@@ -107,7 +204,7 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
                 seconds += cost.target + links.down.send
             end = workers.run(i, step, "backward", seconds)
             if fits and i > 0:
-                targets[i - 1].append(end + latency)
+                targets[i - 1].append(down[i - 1].send(end))
     return workers.intervals
 
 
@@ -115,6 +212,8 @@ SCHEDULES: dict[str, Callable[..., list[Interval]]] = {
     "locked backprop": locked,
     "model-parallel backprop": partial(pipelined, micro_batches=1),
     "pipelined backprop": pipelined,
+    "data-parallel backprop": data_parallel,
+    "delayed gradients": delayed,
     "decoupled": decoupled,
     "fully unlocked": partial(decoupled, forward_lock=False),
 }

@@ -45,7 +45,7 @@ class Trainer:
         check_count("batch_size", batch_size, 2, len(data.x_train))
         self.schedule, self.data, self.batch_size, self.rng = schedule, data, batch_size, rng
         self.dtype, self.probe_batches = np.dtype(dtype), probe_batches
-        self._batches = Minibatches(data.x_train, data.y_train, batch_size, rng, self.dtype)
+        self._batches = Minibatches(data.examples(), batch_size, rng, self.dtype)
         self.history: list[EpochRecord] = []
 
     @property

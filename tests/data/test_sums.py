@@ -9,6 +9,7 @@ import pytest
 
 from sgdni.data import DataError, Dataset, load, lookup
 from sgdni.data.sums import SumsEntry
+from sgdni.training.batches import Minibatches
 
 
 class Digits:
@@ -60,6 +61,43 @@ def test_pairs_are_the_same_every_time_and_others_with_another_seed():
     assert np.array_equal(first.x_train, second.x_train)
     assert np.array_equal(first.x_test, second.x_test)
     assert not np.array_equal(first.x_train, other.x_train)
+
+
+def test_training_takes_pairs_made_on_the_fly():
+    data, passes = ENTRY.load(), []
+    batches = Minibatches(data.examples(), 50, np.random.default_rng(0))
+    assert batches.steps == 10
+    for _ in range(2):
+        chosen = []
+        for x, y in batches:
+            images = np.rint(x.reshape(-1, 3, 2, 3) * 255).astype(int)
+            assert x.dtype == np.float32 and (images == images[:, :1, :, :1]).all()
+            left, right = images[:, 0, :, 0].T
+            np.testing.assert_array_equal(y, (left + right) % 4)
+            chosen += zip(left, right, strict=True)
+        passes.append(set(chosen))
+    assert {digit for pair in passes[0] for digit in pair} == set(range(60))
+    assert len(passes[0] & passes[1]) < 150  # of about 470; by chance 60 or so
+
+
+def test_workers_share_the_pairs_of_a_minibatch():
+    data = ENTRY.load()
+    whole, *shares = ([(x.copy(), y) for x, y in Minibatches(
+        data.examples(), 50, np.random.default_rng(0)).share(k, of)]
+        for k, of in ((0, 1), (0, 2), (1, 2)))
+    for (x, y), (x_0, y_0), (x_1, y_1) in zip(whole, *shares, strict=True):
+        np.testing.assert_array_equal(x, np.concatenate([x_0, x_1]))
+        np.testing.assert_array_equal(y, np.concatenate([y_0, y_1]))
+
+
+def test_digits_set_aside_are_in_no_training_pair():
+    split = ENTRY.load().validation_split(15, np.random.default_rng(0))
+    x, _ = split.examples().take(split.examples().order(np.random.default_rng(0)),
+                                 np.empty((500, 18)))
+    aside, kept = set(split.x_test.ravel()), set(np.rint(x * 255).astype(int).ravel())
+    assert len(split.x_test) == 15 and len(kept) == 45
+    assert aside.isdisjoint(kept) and aside | kept <= set(range(60))
+    assert kept >= set(split.x_train.ravel())
 
 
 def test_mnist_5k_sum():

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from cases import CASES, LAYERS, LOSSES, MODULES, SYNTHETIC
+from cases import CASES, LAYERS, LOSSES, MODULES, RECURRENT, SYNTHETIC
 from mutants import Mutant, mutants
 
-from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
+from sgdni.layers import LSTM, RNN, BatchNorm, Dense, ReLU, Sigmoid, Tanh
+from sgdni.layers.recurrent import Recurrent
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Module
 from sgdni.synthetic import GradientFit, Head, HiddenHead, LinearHead, LinearSG, LocalErrorSG
@@ -24,7 +25,6 @@ from sgdni.synthetic import GradientFit, Head, HiddenHead, LinearHead, LinearSG,
 ALLOCATES = "then matmul is given out=None and allocates: slower, with the same result"
 TIMES_ONE = "then G, which is 1, is multiplied by W: slower, with the same result"
 EQUIVALENT = {
-    "Module.backward: return None -> pass": "the end of a function returns None too",
     "LinearSG.predict: self._delta = np.empty((len(h), self.n), self.dtype) -> pass": ALLOCATES,
     "LinearSG.predict: if self._delta is None or len(self._delta) != len(h): -> pass": ALLOCATES,
     "LinearSG.predict: if self._delta is None or len(self._delta) != len(h): -> "
@@ -58,6 +58,18 @@ def gradient_check_fails(cls: type) -> bool:
                 thing.__class__ = cls
                 if not case.check(*args, rng).passed:
                     return True
+    return False
+
+
+def recurrent_check_fails(cls: type) -> bool:
+    """As above, for what RNN and LSTM inherit: each put together with the mutant."""
+    for case in RECURRENT:
+        rng = np.random.default_rng(1)
+        layer, x = case.make(rng)
+        inner = getattr(layer, "layers", [layer])[0]
+        inner.__class__ = type(cls.__name__, (cls, type(inner)), {})
+        if not case.check(layer, x, rng).passed:
+            return True
     return False
 
 
@@ -195,6 +207,9 @@ def follows_its_head_wrongly(cls: type) -> bool:
 TARGETS = [
     *(Target(cls, ("forward", "backward", "backward_params"), gradient_check_fails)
       for cls in (Dense, ReLU, Tanh, Sigmoid, BatchNorm)),
+    *(Target(cls, ("forward", "_back_through_time"), gradient_check_fails)
+      for cls in (RNN, LSTM)),
+    Target(Recurrent, ("backward", "backward_params"), recurrent_check_fails),
     Target(MeanSquaredError, ("__call__",),
            lambda cls: gradient_check_fails(cls) or squared_error_is_wrong(cls)),
     Target(SoftmaxCrossEntropy, ("__call__",),
@@ -255,7 +270,8 @@ def test_equivalent_mutant_exists_and_changes_nothing(name):
 
 def test_everything_with_a_backward_pass_is_broken():
     covered = {target.cls for target, _ in MUTANTS.values()}
-    assert {type(case.make(np.random.default_rng(0))[0]) for case in LAYERS + LOSSES} <= covered
+    cases = LAYERS + RECURRENT + LOSSES
+    assert {type(case.make(np.random.default_rng(0))[0]) for case in cases} <= covered
     assert covered == {target.cls for target in TARGETS}
     # no two of them share a name, or one would be left out
     assert len(MUTANTS) == sum(len(mutants(t.cls, *t.methods)) for t in TARGETS)

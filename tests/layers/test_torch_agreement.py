@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cases import LAYERS, batch
 
-from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
+from sgdni.layers import LSTM, RNN, BatchNorm, Dense, ReLU, Sigmoid, Tanh
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.optimizers import SGD, Adam
 
@@ -103,3 +103,43 @@ def test_optimizer(make, theirs, options, rng):
         other.step()
     for name, p in params.items():
         np.testing.assert_allclose(p, tensors[name].detach(), **CLOSE, err_msg=name)
+
+
+def recurrent_twin(layer):
+    """Return PyTorch's layer, and its gradients under our names; it has (rows, n_in), two biases,
+    and gates in the order i, f, g, o."""
+    n = layer.n
+    if isinstance(layer, LSTM):
+        other = torch.nn.LSTM(layer.n_in, n).double()
+        order = np.r_[: 2 * n, 3 * n : 4 * n, 2 * n : 3 * n]
+    else:
+        other, order = torch.nn.RNN(layer.n_in, n).double(), np.arange(n)
+    names = {"U": other.weight_ih_l0, "A": other.weight_hh_l0, "b": other.bias_ih_l0}
+    with torch.no_grad():
+        other.bias_hh_l0.zero_()
+        for name, p in layer.params.items():
+            names[name].copy_(tensor(p[..., order].T.copy()))
+    return other, lambda name: names[name].grad.numpy().T[..., np.argsort(order)]
+
+
+@pytest.mark.parametrize("kind", [RNN, LSTM])
+@pytest.mark.parametrize("steps", [1, 5])
+def test_recurrent_layer(kind, steps, rng):
+    layer = kind(4, 3, rng, dtype=np.float64)
+    layer.params["b"][...] = rng.standard_normal(layer.params["b"].shape)
+    x, state = rng.standard_normal((steps, 7, 4)), rng.standard_normal((7, layer.n_state))
+    other, gradient = recurrent_twin(layer)
+    theirs_x, theirs_state = (tensor(a, requires_grad=True) for a in (x, state))
+    parts = tuple(part[None].contiguous() for part in theirs_state.split(3, dim=1))
+    theirs_y, theirs_final = other(theirs_x, parts if kind is LSTM else parts[0])
+    theirs_final = torch.cat(theirs_final, dim=2)[0] if kind is LSTM else theirs_final[0]
+    y, final = layer.forward((x, state))
+    np.testing.assert_allclose(y, theirs_y.detach(), **CLOSE)
+    np.testing.assert_allclose(final, theirs_final.detach(), **CLOSE)
+    dy, d_final = rng.standard_normal(y.shape), rng.standard_normal(final.shape)
+    torch.autograd.backward([theirs_y, theirs_final], [tensor(dy), tensor(d_final)])
+    dx, d_state = layer.backward((dy, d_final))
+    np.testing.assert_allclose(dx, theirs_x.grad, **CLOSE)
+    np.testing.assert_allclose(d_state, theirs_state.grad, **CLOSE)
+    for name, g in layer.grads.items():
+        np.testing.assert_allclose(g, gradient(name), **CLOSE, err_msg=name)

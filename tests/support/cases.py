@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sgdni.gradcheck import Report, check_layer, check_loss, check_synthetic
-from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.layers import LSTM, RNN, BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Module
 from sgdni.optimizers import SGD
@@ -35,14 +35,15 @@ def batch(rng: np.random.Generator, n: int, size: int = 7) -> np.ndarray:
 
 
 def layer_case(name: str, make_layer: Callable[[np.random.Generator], Layer | Module],
-               n_in: int = 4) -> Case:
+               n_in: int = 4, steps: int = 0) -> Case:
     """Parameters, biases and gains too, are drawn at random."""
 
     def make(rng):
         layer = make_layer(rng)
         for p in layer.params.values():
             p[...] = rng.standard_normal(p.shape)
-        return layer, batch(rng, n_in)
+        x = batch(rng, n_in, 7 * max(1, steps))
+        return layer, x.reshape(steps, 7, n_in) if steps else x
 
     return Case(name, check_layer, make)
 
@@ -61,6 +62,23 @@ def batch_norm(n: int, **options):
 
 def elementwise(kind: type[Layer]):
     return lambda rng: kind()
+
+
+def recurrent_case(name: str, kind: type[Layer], starts: bool = False, steps: int = 4,
+                   in_module: bool = False, **options) -> Case:
+    """A window of 3 streams, of 4 steps as a rule; two of the streams start anew in it."""
+    def make(rng):
+        layer = kind(2, 3, rng, dtype=F64, **options)
+        for p in layer.params.values():
+            p[...] = rng.standard_normal(p.shape)
+        x = rng.standard_normal((steps, 3, 2)), rng.standard_normal((3, layer.n_state))
+        if starts:
+            begins = np.zeros((steps, 3), bool)
+            begins[0, 1] = begins[-1, 2] = begins[-2, 1] = True
+            x = *x, begins
+        return Module([layer], SGD(0.1), batch_axis=1) if in_module else layer, x
+
+    return Case(name, check_layer, make)
 
 
 def synthetic(n_context: int):
@@ -92,11 +110,23 @@ LAYERS = [
     layer_case("Dense", dense(4, 3)),
     layer_case("Dense, square", dense(4, 4)),
     layer_case("Dense, no bias", dense(4, 3, bias=False)),
+    layer_case("Dense, in time", dense(4, 3), steps=2),
     layer_case("ReLU", elementwise(ReLU)),
     layer_case("Tanh", elementwise(Tanh)),
     layer_case("Sigmoid", elementwise(Sigmoid)),
     layer_case("BatchNorm", batch_norm(4)),
     layer_case("BatchNorm, large eps", batch_norm(4, eps=0.5)),
+]
+
+RECURRENT = [
+    recurrent_case("RNN", RNN),
+    recurrent_case("RNN, episodes", RNN, starts=True),
+    recurrent_case("RNN, one step", RNN, steps=1),
+    recurrent_case("RNN, linear", RNN, starts=True, activation="identity"),
+    recurrent_case("LSTM", LSTM),
+    recurrent_case("LSTM, episodes", LSTM, starts=True),
+    recurrent_case("LSTM, one step", LSTM, steps=1),
+    recurrent_case("module: LSTM, episodes", LSTM, starts=True, in_module=True),
 ]
 
 RELU, TANH, SIGMOID = map(elementwise, (ReLU, Tanh, Sigmoid))
@@ -116,6 +146,9 @@ LOSSES = [
          lambda rng: (MeanSquaredError(), batch(rng, 3), batch(rng, 3))),
     Case("SoftmaxCrossEntropy, in time", check_loss, lambda rng: (
         SoftmaxCrossEntropy(), rng.standard_normal((3, 2, 4)), rng.integers(0, 4, (3, 2)))),
+    Case("SoftmaxCrossEntropy, not everything asked", check_loss, lambda rng: (
+        SoftmaxCrossEntropy(ignore_index=-1), rng.standard_normal((4, 3, 4)),
+        rng.integers(-1, 4, (4, 3)))),
     Case("MeanSquaredError, in time", check_loss, lambda rng: (
         MeanSquaredError(), rng.standard_normal((3, 2, 4)), rng.standard_normal((3, 2, 4)))),
 ]
@@ -132,4 +165,4 @@ SYNTHETIC = [
     Case("LocalErrorSG, hidden head", check_synthetic, local_error(HiddenHead, m=6)),
 ]
 
-CASES = LAYERS + MODULES + LOSSES + SYNTHETIC
+CASES = LAYERS + RECURRENT + MODULES + LOSSES + SYNTHETIC

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import wrong_layers as layers
 import wrong_models as models
-from cases import Case, batch, elementwise, layer_case
+import wrong_recurrent as recurrent
+from cases import Case, batch, elementwise, layer_case, recurrent_case
 
 from sgdni.gradcheck import check_loss, check_synthetic
 from sgdni.optimizers import SGD
@@ -33,6 +34,8 @@ def wrong(kind: type, check: str, variables: str = "", violation: str | None = N
         case = layer_case("", lambda rng: kind(4, dtype=np.float64))
     elif check == "elementwise":
         case = layer_case("", elementwise(kind))
+    elif check == "window":
+        case = recurrent_case("", kind, starts=True)
     elif check == "labels":
         case = Case("", check_loss, lambda rng: (kind(), batch(rng, 4), rng.integers(0, 4, 7)))
     elif check == "targets":
@@ -76,6 +79,15 @@ WRONG = [
     wrong(layers.BatchNormNoStd, "norm", "x"),
     wrong(layers.BatchNormGammaOfY, "norm", "gamma"),
     wrong(layers.SoftmaxLayerMean, "elementwise", "x"),
+    wrong(recurrent.FinalStateForgotten, "window", "x0 x1 U A b"),
+    wrong(recurrent.ResetNotInBackward, "window", "x0 x1 U A b"),
+    wrong(recurrent.CellNotCarried, "window", "x0 x1 U A b"),
+    wrong(recurrent.ForgetGateOfNewCell, "window", "x0 x1 U A b"),
+    wrong(recurrent.TanhOfCell, "window", "x0 x1 U A b"),
+    wrong(recurrent.TruncatedToOneStep, "window", "x0 x1 U A b"),
+    wrong(recurrent.StateAfterStep, "window", "A"),
+    wrong(recurrent.StateShortCutDiffers, "window", "",
+          "x1: backward without the input's gradient"),
     wrong(models.DeltaOverBatch, "labels", "h", "delta: depend on the rest of the batch"),
     wrong(models.AllOverBatch, "labels", "", "losses: depend on the rest of the batch"),
     wrong(models.NoOneHot, "labels", "h"),

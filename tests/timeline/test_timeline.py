@@ -59,6 +59,49 @@ def test_without_the_forward_lock_nobody_waits():
     assert min(i.start for i in locked if i.worker == 1) == 101
 
 
+def test_data_parallel_workers_share_the_work_and_wait_for_the_ring():
+    costs = [ModuleCost(4, 8, nbytes=60), ModuleCost(4, 4, 4, nbytes=30)]
+    assert step("data-parallel backprop", costs) == pytest.approx(24 / 2)
+    assert step("data-parallel backprop", costs, latency=5) == pytest.approx(12 + 2 * 5)
+    # of K = 2 each passes 2 (K - 1) / K = 1 times the bytes: the upper module's 30 s at once, the
+    # lower one's 60 s when those have passed, since computing it takes 4 s only
+    assert step("data-parallel backprop", costs, bandwidth=1) == pytest.approx(8 + 30 + 60)
+    assert step("data-parallel backprop", costs, bandwidth=20) == pytest.approx(12 + 3)
+    four = [ModuleCost(1, 1, nbytes=10)] * 4
+    assert step("data-parallel backprop", four, latency=1, bandwidth=6) == pytest.approx(
+        1 + 0.25 + 4 * 10 * 6 / 4 / 6 + 6)
+
+
+def test_delayed_gradients_keep_everybody_at_work():
+    # with one minibatch under way it is model-parallel backprop
+    assert step("delayed gradients", queue_size=1) == pytest.approx(6)
+    assert step("delayed gradients", queue_size=1, latency=5) == pytest.approx(16)
+    # else as fast as the slowest, if the queue covers the way
+    assert step("delayed gradients") == pytest.approx(3)
+    assert step("delayed gradients", latency=5) == pytest.approx(16 / 4)
+    assert step("delayed gradients", latency=5, queue_size=16) == pytest.approx(3)
+
+
+def test_bytes_pass_one_message_after_another():
+    links = Links(up=LinkCost(nbytes=40), down=LinkCost(nbytes=20))
+    assert step("model-parallel backprop", links=links, bandwidth=10) == pytest.approx(6 + 4 + 2)
+    assert step("decoupled", links=links, bandwidth=10) == pytest.approx(4)  # the link's pace
+    assert step("decoupled", links=links, bandwidth=100) == pytest.approx(3.75)
+    assert step("delayed gradients", links=links, bandwidth=10) == pytest.approx(4)
+    # a quarter of a message takes a quarter of the time, behind the other quarters
+    pipelined = step("pipelined backprop", links=links, bandwidth=10)
+    assert 6 < pipelined < step("model-parallel backprop", links=links, bandwidth=10)
+    assert step("locked backprop", links=links, bandwidth=10) == pytest.approx(6)
+
+
+def test_targets_fall_behind_on_a_link_that_is_too_narrow():
+    links = Links(down=LinkCost(nbytes=50))
+    intervals = SCHEDULES["decoupled"](TWO, 20, links=links, bandwidth=10)
+    fits = [i.start for i in intervals if i.kind == "fit"]
+    assert [b - a for a, b in zip(fits, fits[1:], strict=False)][-1] >= 3.75
+    assert len(fits) < 20  # the last ones are still under way
+
+
 def test_pipelining_overlaps_microbatches():
     equal = [ModuleCost(1, 1)] * 4
     plain = step("model-parallel backprop", equal)
@@ -80,11 +123,11 @@ def test_no_worker_does_two_things_at_once_and_all_work_is_done(name):
 
 
 def test_merged_layers_keep_one_target_and_one_model():
-    layers = [ModuleCost(1, 10, 0, 7, 8), ModuleCost(2, 20, 100, 7, 8),
-              ModuleCost(3, 30, 200, 7, 8), ModuleCost(4, 40, 400)]
+    layers = [ModuleCost(1, 10, 0, 7, 8, 1), ModuleCost(2, 20, 100, 7, 8, 10),
+              ModuleCost(3, 30, 200, 7, 8, 100), ModuleCost(4, 40, 400, 0, 0, 1000)]
     assert merged(layers, (1, 2, 3)) == layers
-    assert merged(layers, (1,)) == [layers[0], ModuleCost(9, 90 + 600, 100)]
-    assert merged(layers, ()) == [ModuleCost(10, 100 + 700, 0)]
+    assert merged(layers, (1,)) == [layers[0], ModuleCost(9, 90 + 600, 100, nbytes=1110)]
+    assert merged(layers, ()) == [ModuleCost(10, 100 + 700, 0, nbytes=1111)]
     for cuts in ((0,), (4,), (2, 2), (3, 1)):
         with pytest.raises(ValueError, match="merged"):
             merged(layers, cuts)
@@ -111,6 +154,8 @@ def test_measured_costs_are_there_for_every_operation(rng, workers, together):
     costs = measure_costs(network, cycle(minibatches(3)), workers, together=together,
                           repeats=10)
     assert len(costs) == 4
+    assert [c.nbytes for c in costs] == [
+        sum(p.nbytes for p in module.params.values()) for module in network.modules]
     assert all(c.forward > 0 and c.learn > 0 for c in costs)
     assert all(c.predict > 0 and c.fit > 0 for c in costs[:-1])
     assert costs[-1].predict == costs[-1].fit == costs[0].target == 0
@@ -130,6 +175,7 @@ def test_a_failing_operation_ends_the_measurement(rng):
 @pytest.mark.parametrize("together", ["threads", "processes"])
 def test_a_message_takes_time_of_both_ends(rng, together):
     cost = measure_link((1, rng.standard_normal((16, 5))), together, latency=0.001, repeats=10)
+    assert cost.nbytes == 16 * 5 * 8
     assert 0 < cost.send < 0.1 and 0 < cost.receive < 0.1 and cost.wake >= 0
 
 

@@ -68,8 +68,8 @@ class Stint:
         self.steps, self.trainer = steps, contender.trainer(settings, data)
         trainer, self.history = self.trainer, []
         trainer.schedule.recorder = Recorder(trainer.schedule.network.modules)
-        self.batches = Minibatches(data.x_train, data.y_train, trainer.batch_size, trainer.rng,
-                                   trainer.dtype, steps)
+        self.batches = Minibatches(data.examples(), trainer.batch_size, trainer.rng, trainer.dtype,
+                                   steps)
         # The timeline gives every worker a core of its own.
         known = contender.schedule and contender.workers(settings) <= cores
         self.predict = partial(predict, contender, settings, data) if known else None

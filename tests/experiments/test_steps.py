@@ -1,0 +1,67 @@
+"""Steps to a target: what the ratios are made of, and that lateness reaches the schedules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sgdni.experiments.steps import contenders, find, ratios, run, say
+from sgdni.runs.methods import build_trainer
+from sgdni.runs.settings import Settings
+
+
+def row(seed, contender, steps, interfaces=4):
+    return {"seed": seed, "interfaces": interfaces, "late": 8, "contender": contender,
+            "rate": 0.1, "steps": steps}
+
+
+ROWS = [row(0, "backprop", 100), row(0, "local-error", 150), row(0, "cdni-ls", None),
+        row(1, "backprop", 200), row(1, "local-error", 200), row(1, "cdni-ls", None),
+        row(2, "backprop", None), row(2, "local-error", 90), row(2, "cdni-ls", 80),
+        row(0, "backprop", 50, interfaces=1), row(0, "local-error", 100, interfaces=1)]
+
+
+def test_ratios_are_within_a_seed_and_a_case():
+    found = ratios(ROWS)
+    assert found["local-error", 4, 8].tolist() == [1.5, 1.0]
+    assert found["cdni-ls", 4, 8].tolist() == [np.inf, np.inf]
+    assert found["local-error", 1, 8].tolist() == [2.0]
+
+
+def test_findings_are_medians_and_say_when_most_are_not_there():
+    findings = find(ROWS)
+    assert findings == {"local_error_4_8": 1.25, "cdni_ls_4_8": None, "local_error_1_8": 2.0}
+    assert "1.25 (4 interfaces, 8 late); 2.00 (1 interface, 8 late)" in say(findings)
+
+
+def test_targets_are_late_and_interfaces_where_the_case_says():
+    backprop, *late = contenders(2, 24, 8)
+    base = Settings(hidden=(8,) * 4)
+    assert backprop.settings(base).engine == "sequential"
+    for contender in late:
+        settings = contender.settings(base)
+        assert (settings.cuts, settings.queue_size, settings.deterministic) == ((1, 2), 24, True)
+        assert settings.fit_every == (8 if contender.name == "local-error" else 1)
+
+
+def test_a_run_chooses_rates_on_images_set_aside(small_steps):
+    rows = run({"data": "mnist-5k", "width": 8, "cases": 1, "epochs": 1, "target": 20.0,
+                "aside": 3000}, 0, lambda share: None)
+    assert [r["contender"] for r in rows] == ["backprop", "cdni-ls", "local-error", "local-loss"]
+    tested = {len(x) for x in small_steps}
+    assert tested == {3000, 1000}  # the images set aside, then the test set
+    assert len(small_steps[0]) == 3000
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    """Collect the test images of every trainer that is built."""
+    from sgdni.experiments import contenders as room
+    seen = []
+
+    def watched(name, settings, data):
+        seen.append(data.x_test)
+        return build_trainer(name, settings, data)
+
+    monkeypatch.setattr(room, "build_trainer", watched)
+    return seen
