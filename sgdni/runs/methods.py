@@ -107,15 +107,6 @@ def check_used(name: str, settings: Settings, given: Iterable[str]) -> None:
                              f"got {getattr(settings, needed)}")
 
 
-def users_sg(spec: str) -> MakeSG:
-    """Return what makes models of the class "module:Class". Raises ValueError for another thing."""
-    cls = find_class("sg", spec, SyntheticGradient)
-
-    def make(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
-        return cls.at_interface(n, n_classes, rng, np.dtype(s.dtype))
-    return make
-
-
 def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
                   rng: np.random.Generator) -> Network:
     """Return the network that `name` trains: the same weights for every method, given `rng`."""
@@ -123,17 +114,16 @@ def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
     modules = build_mlp(
         n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.interfaces,
         activation=settings.activation, batch_norm=settings.batch_norm, dtype=settings.dtype)
-    make_sg = method.make_sg
-    if settings.sg is not None:
-        if not method.decoupled:
-            raise ValueError(f"sg: {name} has no SG models; methods that do: "
-                             f"{', '.join(k for k, m in METHODS.items() if m.decoupled)}")
-        make_sg = users_sg(settings.sg)
-    if make_sg is None:
+    if settings.sg is not None and not method.decoupled:
+        raise ValueError(f"sg: {name} has no SG models; methods that do: "
+                         f"{', '.join(k for k, m in METHODS.items() if m.decoupled)}")
+    if not method.decoupled:
         return Network(modules, SoftmaxCrossEntropy())
-    widths = [settings.hidden[cut - 1] for cut in settings.interfaces]
-    return Network(modules, SoftmaxCrossEntropy(),
-                   [Interface(make_sg(settings, width, n_classes, rng)) for width in widths])
+    own = None if settings.sg is None else find_class("sg", settings.sg, SyntheticGradient)
+    places = [(settings.hidden[cut - 1], n_classes, rng) for cut in settings.interfaces]
+    models = [method.make_sg(settings, *place) if own is None
+              else own.at_interface(*place, np.dtype(settings.dtype)) for place in places]
+    return Network(modules, SoftmaxCrossEntropy(), [Interface(model) for model in models])
 
 
 def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:

@@ -159,15 +159,10 @@ class Recorder(NoRecorder):
                          ) -> list[list[float]]:
         """Return, by worker, the seconds from each input's arrival until the weights' update."""
         every = []
-        for track in self._tracks:
-            since: dict[int, float] = {}
-            latencies = []
-            for interval in track.intervals:
-                if interval.kind in begins:
-                    since.setdefault(interval.step, interval.start)
-                elif interval.kind == "backward" and interval.step in since:
-                    latencies.append(interval.end - since[interval.step])
-            every.append(latencies)
+        for track in self._tracks:  # in reverse, so that the first of several beginnings stays
+            since = {i.step: i.start for i in reversed(track.intervals) if i.kind in begins}
+            every.append([i.end - since[i.step] for i in track.intervals
+                          if i.kind == "backward" and i.step in since])
         return every
 
     def locked_seconds(self) -> list[list[float]]:
