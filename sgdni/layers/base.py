@@ -11,6 +11,7 @@ Write a layer of your own by subclassing :class:`Layer`, and check it with
 from __future__ import annotations
 
 import copy
+from typing import NoReturn
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Layer:
         self.buffers: dict[str, np.ndarray] = {}
         self._work: dict[str, np.ndarray] = {}
 
-    def __getattr__(self, name: str) -> None:
+    def __getattr__(self, name: str) -> NoReturn:
         # Reached only for what is not there: as a rule what Layer.__init__ would have made.
         cause = ""
         if name in ("params", "grads", "buffers", "_work"):
