@@ -98,7 +98,7 @@ def test_one_optimizer_serves_one_set_of_parameters():
 
 
 @pytest.mark.parametrize("make, complaint", [
-    (lambda: SGD(0), r"learning rate: expected a number in \(0, inf\), got 0"),
+    (lambda: SGD(0), "learning rate: expected a finite number above 0, got 0"),
     (lambda: SGD(float("nan")), "learning rate: .* got nan"),
     (lambda: SGD(0.1, momentum=1), r"momentum: expected a number in \[0, 1\), got 1"),
     (lambda: SGD(0.1, weight_decay=-1), "weight decay: .* got -1"),

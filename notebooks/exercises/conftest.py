@@ -36,7 +36,7 @@ class Notebook(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         self.namespace = {"__name__": "__main__"}
-        self.next = 0
+        self.next, self.broken = 0, None
         cells = json.loads(self.path.read_text(encoding="utf-8"))["cells"]
         self.cells = ["".join(c["source"]) if c["cell_type"] == "code" else "" for c in cells]
         checks = {}
@@ -52,7 +52,11 @@ class Notebook(pytest.File):
         while self.next < index:
             self.next += 1
             if self.next - 1 not in self.checks:
-                self.run(self.next - 1)
+                try:
+                    self.run(self.next - 1)
+                except Exception as error:
+                    self.broken = self.broken or error
+                    raise
 
     def run(self, index: int) -> None:
         name = f"{self.path.name}, cell {index + 1}"
@@ -71,7 +75,12 @@ class Check(pytest.Item):
 
     def runtest(self) -> None:
         self.parent.run_up_to(self.index)
-        self.parent.run(self.index)
+        try:
+            self.parent.run(self.index)
+        except NameError as error:
+            # What it lacks is missing because a cell failed, which an earlier check has shown:
+            # `import exercise05` where an older package is installed, for one.
+            raise self.parent.broken or error from None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo) -> str:
         """Show the hint alone, or the lines of the notebook that led to an error."""

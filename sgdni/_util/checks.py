@@ -49,22 +49,19 @@ def check_finite(name: str, x: np.ndarray) -> None:
     finite = np.isfinite(x)
     if not finite.all():
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ValueError(
-            f"{name}: expected finite values, got {int((~finite).sum())} non-finite, "
-            f"the first at index {first}"
-        )
+        raise ValueError(f"{name}: expected finite values, got {int((~finite).sum())} non-finite, "
+                         f"the first at index {first}")
 
 
 def check_labels(name: str, y: np.ndarray, shape: tuple[int, ...], n_classes: int) -> None:
     """Refuse anything but integers in 0 .. n_classes - 1 of that shape. Raises ValueError."""
-    if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
-        kind = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
+    kind = getattr(y, "dtype", type(y).__name__)
+    if not isinstance(y, np.ndarray) or kind.kind not in "iu":
         raise ValueError(f"{name}: expected an array of integer labels, got {kind}")
     check_same_shape(name, y, shape)
     if y.size and (y.min() < 0 or y.max() >= n_classes):
-        raise ValueError(
-            f"{name}: expected labels in 0..{n_classes - 1}, got {int(y.min())}..{int(y.max())}"
-        )
+        raise ValueError(f"{name}: expected labels in 0..{n_classes - 1}, "
+                         f"got {int(y.min())}..{int(y.max())}")
 
 
 def check_range(name: str, value: float, low: float, high: float, *, open_low: bool = False,
@@ -73,8 +70,11 @@ def check_range(name: str, value: float, low: float, high: float, *, open_low: b
     above = value > low if open_low else value >= low
     below = value < high if open_high else value <= high
     if not (above and below):
-        left, right = "(" if open_low else "[", ")" if open_high else "]"
-        raise ValueError(f"{name}: expected a number in {left}{low}, {high}{right}, got {value}")
+        wanted = f"in {'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
+        if high == np.inf:
+            wanted = f"{'above' if open_low else 'of at least'} {low}"
+        kind = "finite number" if high == np.inf and open_high else "number"
+        raise ValueError(f"{name}: expected a {kind} {wanted}, got {value}")
 
 
 def check_count(name: str, value: int, low: int = 1, high: float = np.inf) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 def find(what: str, spec: str) -> Any:
     """Return what `spec` names; modules in the current folder come first.
 
-    Raises ValueError, which begins with `what`, when there is no such thing.
+    Raises ValueError, beginning with `what`, when there is no such thing.
     """
     module_name, _, name = spec.partition(":")
     if not (module_name and name):

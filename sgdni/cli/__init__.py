@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from sgdni._util.version import __version__
-from sgdni.cli import benchmark, data, experiment, train
+from sgdni.cli import benchmark, data, experiment, options, train
 from sgdni.parallel.workers.ranks import as_one
 from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
@@ -17,7 +17,10 @@ COMMANDS = (data, train, benchmark, experiment)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0, or 1 for a diverged run, 2 for a user's error, 130 for Ctrl-C."""
+    """Run one command.
+
+    Returns 0, or 1 for a diverged run or a check that failed, 2 for a user's error, 130 for Ctrl-C.
+    """
     parser = argparse.ArgumentParser(
         prog="sgdni",
         description="Decoupled neural interfaces with synthetic gradients, in pure NumPy.",
@@ -33,26 +36,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return as_one(lambda: _run(args))
     except ImportError as error:
-        print(f"sgdni: error: {error}", file=sys.stderr)
-        return 2
+        return _end(2, f"error: {error}")
 
 
 def _run(args: argparse.Namespace) -> int:
     try:
         args.run(args)
-    except (DivergenceError, FitError) as error:
-        print(f"sgdni: {error}{_place(error)}", file=sys.stderr)
-        return 1
+    except (DivergenceError, FitError, options.CheckFailed) as error:
+        return _end(1, f"{error}{_place(error)}")
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (FileExistsError, NotADirectoryError) as error:  # from the mkdir of a folder
+        return _end(2, f"error: {error.filename}: a file stands where a folder is wanted")
     except (ValueError, OSError, ImportError) as error:
-        print(f"sgdni: error: {error}{_place(error)}", file=sys.stderr)
-        return 2
+        return _end(2, f"error: {error}{_place(error)}")
     except KeyboardInterrupt as error:
-        print(f"sgdni: interrupted{_place(error)}", file=sys.stderr)
-        return 130
+        return _end(130, f"interrupted{_place(error)}")
     return 0
+
+
+def _end(code: int, text: str) -> int:
+    print(f"sgdni: {text}", file=sys.stderr)
+    return code
 
 
 def _place(error: BaseException) -> str:

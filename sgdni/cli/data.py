@@ -1,4 +1,4 @@
-"""``sgdni data``: list the data sets; ``sgdni data download``: fetch one."""
+"""``sgdni data`` and ``sgdni data list``: the data sets; ``sgdni data download``: fetch one."""
 
 from __future__ import annotations
 
@@ -17,30 +17,22 @@ where data sets are looked for:
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Add the ``data`` command to the ``sgdni`` parser; it sets ``run`` in the parsed arguments."""
+    """Add the ``data`` command."""
     parser = subparsers.add_parser(
-        "data",
-        help="list the data sets, or download one",
+        "data", help="list the data sets, or download one",
         description="List the data sets: how large they are, and where they lie or how to get\n"
         "them. Files are verified when they are loaded, not here.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(run=run, data_command=None)
     commands = parser.add_subparsers(dest="data_command", metavar="COMMAND", title="commands")
+    commands.add_parser("list", help="list the data sets, as without a command")
     fetch = commands.add_parser(
-        "download",
-        help="fetch a data set that does not come with sgdni",
-        description="Fetch a data set and verify it. Good files that are there already are kept.",
-    )
+        "download", help="fetch a data set that does not come with sgdni",
+        description="Fetch a data set and verify it. Good files that are there already are kept.")
     fetch.add_argument("name", metavar="NAME", help="the data set, for example mnist")
-    fetch.add_argument(
-        "--folder",
-        metavar="DIR",
-        type=Path,
-        help="put the files into DIR/NAME/; sgdni finds them there if SGDNI_DATA is DIR "
-        "(default: $SGDNI_DATA if set, else the user's cache folder)",
-    )
+    fetch.add_argument("--folder", metavar="DIR", type=Path,
+                       help="put the files into DIR/NAME/; sgdni finds them there if SGDNI_DATA is "
+                       "DIR (default: $SGDNI_DATA if set, else the user's cache folder)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from sgdni._util.blas import blas_threads
 from sgdni._util.checks import check_count
-from sgdni.cli.options import flag
+from sgdni.cli.options import CheckFailed, flag
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.frame import Experiment, Held, compare, run
 from sgdni.experiments.record import folder_for, read
@@ -61,7 +61,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    """Run as the parsed arguments ask for. Raises ValueError when a finding does not hold."""
+    """Run as the parsed arguments ask for. Raises CheckFailed when a finding does not hold."""
     experiment = EXPERIMENTS[args.experiment]
     settings = experiment.full | (experiment.quick if args.quick else {})
     settings |= {name: getattr(args, name) for name in settings
@@ -102,8 +102,8 @@ def _report(held: list[Held], settings: dict, record: dict) -> None:
               f"{_spell(one.recorded)}, expected {one.low:.4g} to {one.high:.4g}")
     broken = [one.name for one in held if not one.holds]
     if broken:
-        raise ValueError(f"--check: {len(broken)} of {len(held)} findings do not hold: "
-                         f"{', '.join(broken)}")
+        raise CheckFailed(f"--check: {len(broken)} of {len(held)} findings do not hold: "
+                          f"{', '.join(broken)}")
     print(f"all {len(held)} findings hold")
 
 

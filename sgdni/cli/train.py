@@ -70,13 +70,11 @@ def run(args: argparse.Namespace) -> None:
         if path is not None:
             options.check_writable(path)
     if checkpoint is not None and checkpoint != resume and checkpoint.exists():
-        raise ValueError(
-            f"{checkpoint}: exists; go on from it with --resume, or name another file"
-        )
+        raise ValueError(f"{checkpoint}: exists; go on from it with --resume, or name another file")
     job = _resumed_job(resume, args) if resume else _new_job(args)
     data = load(job["data"])
     if not resume:
-        settings = options.cut(options.settings(args), job["method"], data)
+        settings = options.cut(Settings.from_dict(job["settings"]), job["method"], data)
         job["settings"] = settings.to_dict()
     trainer = build_trainer(job["method"], Settings.from_dict(job["settings"]), data)
     if resume:
@@ -113,17 +111,15 @@ def run(args: argparse.Namespace) -> None:
 def _new_job(args: argparse.Namespace) -> dict:
     chosen = {name: getattr(args, name, default) for name, default in DEFAULTS.items()}
     check_count("--blas-threads", chosen["blas_threads"])
-    return {**chosen, "settings": options.settings(args).to_dict()}
+    return {**chosen, "settings": options.settings(args, chosen["method"]).to_dict()}
 
 
 def _resumed_job(path: Path, args: argparse.Namespace) -> dict:
     """Return the checkpoint's job, refusing options that would be read and ignored."""
     clash = [name for name in (*DEFAULTS, *options.given_settings(args)) if hasattr(args, name)]
     if clash:
-        raise ValueError(
-            f"--resume keeps the checkpoint's own settings; leave out "
-            f"{', '.join(options.flag(name) for name in clash)}"
-        )
+        raise ValueError(f"--resume keeps the checkpoint's own settings; leave out "
+                         f"{', '.join(map(options.flag, clash))}")
     job = read_settings(path)
     if job.keys() != {*DEFAULTS, "settings"}:
         raise CheckpointError(f"{path}: not made by sgdni train; nothing was restored")

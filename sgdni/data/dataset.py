@@ -66,15 +66,12 @@ class Dataset:
             object.__setattr__(self, f"x_{part}", _read_only(x))
             object.__setattr__(self, f"y_{part}", _read_only(y.astype(np.int64, copy=False)))
         if self.x_test.shape[1:] != self.x_train.shape[1:]:
-            raise ValueError(
-                f"x_test: expected examples of shape {self.x_train.shape[1:]} as in x_train, "
-                f"got {self.x_test.shape[1:]}"
-            )
+            raise ValueError(f"x_test: expected examples of shape {self.x_train.shape[1:]} as in "
+                             f"x_train, got {self.x_test.shape[1:]}")
         # Bytes are divided by 255 and floats are not, so the two parts must be of one type.
         if self.x_test.dtype != self.x_train.dtype:
-            raise ValueError(
-                f"x_test: expected type {self.x_train.dtype} as in x_train, got {self.x_test.dtype}"
-            )
+            raise ValueError(f"x_test: expected type {self.x_train.dtype} as in x_train, "
+                             f"got {self.x_test.dtype}")
 
     @property
     def n_features(self) -> int:

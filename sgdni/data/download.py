@@ -28,17 +28,12 @@ _MIN_RATE = 1024  # bytes per second; a mirror that is slower than this has stal
 _SLACK = 1 << 16  # bytes by which a compressed file may be larger than what it unpacks to
 
 
-def download(
-    name: str | Entry,
-    folder: str | os.PathLike | None = None,
-    mirrors: Sequence[str] | None = None,
-    timeout: float = 30.0,
-    progress: bool = True,
-) -> Path:
+def download(name: str | Entry, folder: str | os.PathLike | None = None,
+             mirrors: Sequence[str] | None = None, timeout: float = 30.0) -> Path:
     """Download a data set, verify it, and return the folder in which its files lie.
 
     Good files that are there already are left alone; a damaged one is replaced once a good one is
-    at hand. Each mirror is tried in turn, for each file.
+    at hand. Each mirror is tried in turn, for each file. Progress is shown on a terminal.
 
     Parameters
     ----------
@@ -53,8 +48,6 @@ def download(
     timeout : float, seconds
         A mirror is given up when it sends nothing for so long, or less than 1 KiB per second
         over so long.
-    progress : bool
-        Show a progress bar, if standard error is a terminal.
 
     Raises
     ------
@@ -72,7 +65,7 @@ def download(
     target = entry.folders[0] if folder is None else Path(folder).expanduser() / entry.name
     for file in entry.files.values():
         if not _is_good(file, target):
-            _fetch(file, target, mirrors, timeout, progress)
+            _fetch(file, target, mirrors, timeout)
     return target
 
 
@@ -84,9 +77,7 @@ def _is_good(file: IdxFile, folder: Path) -> bool:
         return False
 
 
-def _fetch(
-    file: IdxFile, folder: Path, mirrors: Sequence[str], timeout: float, progress: bool
-) -> None:
+def _fetch(file: IdxFile, folder: Path, mirrors: Sequence[str], timeout: float) -> None:
     """Put a verified copy of one file into the folder, from the first mirror that has one."""
     destination, failures = folder / f"{file.name}.gz", []
     try:
@@ -96,7 +87,7 @@ def _fetch(
                 url = f"{mirror.rstrip('/')}/{destination.name}"
                 try:
                     with path.open("wb") as output:
-                        _stream(url, output, file.size + _SLACK, timeout, progress)
+                        _stream(url, output, file.size + _SLACK, timeout)
                     file.read(path)
                 # OSError covers refused, reset and timed-out connections, HTTP errors and a full
                 # disk; ValueError covers DataError and malformed addresses.
@@ -106,36 +97,32 @@ def _fetch(
                     os.replace(path, destination)
                     return
     except OSError as error:
-        raise DataError(
-            f"cannot write to {folder}: {error.strerror or error}. Choose another folder with "
-            "--folder (in Python: folder=) or set SGDNI_DATA."
-        ) from None
+        raise DataError(f"cannot write to {folder}: {error.strerror or error}. Choose another "
+                        f"folder with --folder (in Python: folder=) or set SGDNI_DATA.") from None
     raise DataError(
         f"could not download {destination.name}. What each mirror answered:{''.join(failures)}\n"
-        f"Check the network connection and try again, or put the file into {folder} yourself."
-    )
+        f"Check the network connection and try again, or put the file into {folder} yourself.")
 
 
-def _stream(url: str, output: BinaryIO, at_most: int, timeout: float, progress: bool) -> None:
+def _stream(url: str, output: BinaryIO, at_most: int, timeout: float) -> None:
     """Copy what an address answers to a file; raise OSError if it is cut short, long or slow."""
     with urllib.request.urlopen(url, timeout=timeout) as response:
         length = response.headers.get("Content-Length")
         expected = None if length is None else int(length)
-        received, window_start, window_bytes = 0, time.monotonic(), 0
+        received, counted, since = 0, 0, time.monotonic()  # the last two: at the last look
         with tqdm(desc=url.rsplit("/", 1)[-1], total=expected, unit="B", unit_scale=True,
-                  disable=None if progress else True) as bar:
+                  disable=None) as bar:
             # read1 returns what has come; read would wait, however long, for a full chunk.
             while chunk := response.read1(_CHUNK):
                 output.write(chunk)
                 received += len(chunk)
-                window_bytes += len(chunk)
                 bar.update(len(chunk))
                 if received > at_most:
                     raise OSError(f"expected at most {at_most:,} bytes, got more")
-                elapsed = time.monotonic() - window_start
+                elapsed, new = time.monotonic() - since, received - counted
                 if elapsed > timeout:
-                    if window_bytes < _MIN_RATE * elapsed:
-                        raise TimeoutError(f"stalled: {window_bytes:,} bytes in {elapsed:.1f} s")
-                    window_start, window_bytes = time.monotonic(), 0
+                    if new < _MIN_RATE * elapsed:
+                        raise TimeoutError(f"stalled: {new:,} bytes in {elapsed:.1f} s")
+                    counted, since = received, time.monotonic()
     if expected is not None and received != expected:
         raise OSError(f"expected {expected:,} bytes, got {received:,}")

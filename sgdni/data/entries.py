@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +49,11 @@ class Entry:
                                for folder in self.folders)
             raise DataError(f"data set {self.name!r} was not found. Searched:{searched}\n"
                             f"To have it here, {self.remedy}.")
-        return Dataset(self.name, **self._read(folder), n_classes=self.n_classes,
+        try:
+            arrays = self._read(folder)
+        except DataError as error:
+            raise DataError(f"{error}. To replace it, {self.remedy}.") from None
+        return Dataset(self.name, **arrays, n_classes=self.n_classes,
                        target_accuracy=self.target_accuracy)
 
     def _missing(self, folder: Path) -> list[str]:
@@ -59,11 +61,8 @@ class Entry:
         raise NotImplementedError
 
     def _read(self, folder: Path) -> dict[str, np.ndarray]:
-        """Return the four arrays, verified. Raises DataError."""
+        """Return the four arrays, verified. Raises DataError that begins with the path."""
         raise NotImplementedError
-
-    def _damaged(self, path: Path, complaint: object) -> DataError:
-        return DataError(f"{path}: {complaint}. To replace it, {self.remedy}.")
 
 
 @dataclass(frozen=True)
@@ -96,20 +95,16 @@ class EmbeddedEntry(Entry):
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in ARRAYS}
-        # A damaged zip file can fail in any of these ways, depending on where the damage is.
-        except (
-            OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError,
-            zipfile.BadZipFile, zlib.error,
-        ) as error:  # fmt: skip
-            raise self._damaged(path, f"expected an npz file with {', '.join(ARRAYS)}, found one "
-                                      f"that cannot be read ({error})") from error
+        except Exception as error:  # a damaged zip file fails in many ways
+            raise DataError(f"{path}: expected an npz file with {', '.join(ARRAYS)}, found one "
+                            f"that cannot be read ({error})") from None
         for name, array in arrays.items():
             if array.shape != self.shapes[name] or array.dtype != np.uint8:
-                raise self._damaged(path, f"expected {name} of shape {self.shapes[name]} and type "
-                                          f"uint8, found {array.shape} and {array.dtype}")
+                raise DataError(f"{path}: expected {name} of shape {self.shapes[name]} and type "
+                                f"uint8, found {array.shape} and {array.dtype}")
         found = hash_arrays(arrays)
         if found != self.sha256:
-            raise self._damaged(path, f"expected SHA-256 {self.sha256}, found {found}")
+            raise DataError(f"{path}: expected SHA-256 {self.sha256}, found {found}")
         return arrays
 
 
@@ -141,10 +136,8 @@ class IdxEntry(Entry):
 
         Downloads go to the first.
         """
-        roots = [Path(platformdirs.user_cache_dir("sgdni", appauthor=False))]
-        if os.environ.get("SGDNI_DATA"):
-            roots.insert(0, Path(os.environ["SGDNI_DATA"]).expanduser())
-        return tuple(root / self.name for root in roots)
+        roots = os.environ.get("SGDNI_DATA"), platformdirs.user_cache_dir("sgdni", appauthor=False)
+        return tuple(Path(root).expanduser() / self.name for root in roots if root)
 
     @property
     def remedy(self) -> str:
@@ -161,7 +154,7 @@ class IdxEntry(Entry):
             try:
                 values = file.read(path)
             except DataError as error:
-                raise self._damaged(path, error) from None
+                raise DataError(f"{path}: {error}") from None
             arrays[array] = values if values.ndim == 1 else values.reshape(len(values), -1)
         return arrays
 

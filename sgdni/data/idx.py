@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_UNSIGNED_BYTES = b"\x00\x00\x08"
 
 
 class DataError(ValueError):
@@ -44,7 +43,11 @@ class IdxFile:
     @property
     def size(self) -> int:
         """Number of bytes of the unpacked file."""
-        return 4 + 4 * len(self.shape) + math.prod(self.shape)
+        return len(self._header) + math.prod(self.shape)
+
+    @property
+    def _header(self) -> bytes:
+        return bytes([0, 0, 8, len(self.shape)]) + np.array(self.shape, ">u4").tobytes()
 
     def find(self, folder: Path) -> Path | None:
         """Return the path of the file in a folder, compressed or else plain, or None."""
@@ -55,30 +58,20 @@ class IdxFile:
     def read(self, path: Path) -> np.ndarray:
         """Return the values at this path, uint8 and read-only.
 
-        Raises
-        ------
-        DataError
-            If the file is missing, damaged or another: what was expected and found, not the path.
+        Raises DataError if the file is missing, damaged or another: what was expected and found,
+        not the path.
         """
-        content = _unpack(path, self.size)
-        if len(content) < 4:
-            raise DataError(f"expected an IDX file, found only {len(content)} bytes")
-        if content[:3] != _UNSIGNED_BYTES:
-            raise DataError(f"expected an IDX file of unsigned bytes, beginning 00 00 08, "
-                            f"found one beginning {content[:4].hex(' ')}")
-        header_size = 4 + 4 * content[3]
-        if len(content) < header_size:
-            raise DataError(f"expected an IDX header of {header_size} bytes, found {len(content)}")
-        shape = tuple(np.frombuffer(content[4:header_size], ">u4").tolist())
-        if shape != self.shape:
-            raise DataError(f"expected shape {self.shape}, found {shape}")
+        content, header = _unpack(path, self.size), self._header
+        if not content.startswith(header):
+            raise DataError(f"expected an IDX file of bytes of shape {self.shape}, beginning "
+                            f"{header.hex(' ')}, found {content[: len(header)].hex(' ') or 'none'}")
         if len(content) != self.size:
             found = "more" if len(content) > self.size else f"{len(content):,}"
-            raise DataError(f"expected {self.size:,} bytes for shape {shape}, found {found}")
+            raise DataError(f"expected {self.size:,} bytes for shape {self.shape}, found {found}")
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 != self.sha256:
             raise DataError(f"expected SHA-256 {self.sha256}, found {sha256}")
-        return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
+        return np.frombuffer(content, np.uint8, offset=len(header)).reshape(self.shape)
 
 
 def _unpack(path: Path, expected_size: int) -> bytes:
@@ -95,9 +88,7 @@ def _unpack(path: Path, expected_size: int) -> bytes:
                 return unpacked.read(expected_size + 1)
     except FileNotFoundError:
         raise DataError("expected a file, found none") from None
-    except EOFError:
-        raise DataError("expected a whole gzip file, found one that is cut short") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"expected a sound gzip file, found a damaged one ({error})") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"expected a whole gzip file, found a damaged one ({error})") from None
     except OSError as error:
         raise DataError(f"expected a readable file, found: {error.strerror or error}") from None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 
-def scale_pixels(
-    x: np.ndarray, dtype: np.typing.DTypeLike = np.float32, out: np.ndarray | None = None
-) -> np.ndarray:
+def scale_pixels(x: np.ndarray, dtype: np.typing.DTypeLike = np.float32,
+                 out: np.ndarray | None = None) -> np.ndarray:
     """Turn stored images into network input.
 
     Bytes 0..255 become 0..1; floats are only cast, since they are taken to be scaled already.
@@ -17,14 +16,8 @@ def scale_pixels(
     x : array, any shape, uint8 or floating
         Images, usually the rows of one minibatch, (B, n_0). Left as it is.
     dtype : floating dtype
-        Type of the result.
     out : array of x's shape and of type `dtype`, optional
-        Buffer to write to and to return. Without it a new array is made.
-
-    Returns
-    -------
-    array of x's shape
-        `out`, or a new array; never one that shares memory with `x`.
+        Written to and returned. Without it a new array is, which shares no memory with `x`.
 
     Raises
     ------
@@ -38,9 +31,8 @@ def scale_pixels(
     if out is None:
         out = np.empty(x.shape, dtype)
     elif out.shape != x.shape or out.dtype != dtype:
-        raise ValueError(
-            f"out: expected shape {x.shape} and type {dtype}, got {out.shape} and {out.dtype}"
-        )
+        raise ValueError(f"out: expected shape {x.shape} and type {dtype}, got {out.shape} and "
+                         f"{out.dtype}")
     if x.dtype == np.uint8:
         return np.divide(x, dtype.type(255), out=out, dtype=dtype)
     np.copyto(out, x, casting="same_kind")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-TOLERANCE, MAX_ENTRIES = 1e-6, 200
+TOLERANCE = 1e-6  # the largest relative error that passes
 MOST_KINKS = 0.1  # of the entries checked; a check of little else than kinks is none
 
 
@@ -23,10 +23,8 @@ class Failure:
     error: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.variable}{list(self.index)}: analytic {self.analytic:+.8g}, "
-            f"numeric {self.numeric:+.8g}, relative error {self.error:.1e}"
-        )
+        return (f"{self.variable}{list(self.index)}: analytic {self.analytic:+.8g}, "
+                f"numeric {self.numeric:+.8g}, relative error {self.error:.1e}")
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,8 @@ class Kink:
     right: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.variable}{list(self.index)}: {self.left:+.6g} to the left, "
-            f"{self.right:+.6g} to the right, analytic {self.analytic:+.6g}"
-        )
+        return (f"{self.variable}{list(self.index)}: {self.left:+.6g} to the left, "
+                f"{self.right:+.6g} to the right, analytic {self.analytic:+.6g}")
 
 
 @dataclass
@@ -54,10 +50,6 @@ class Report:
     ----------
     subject : str
         What was checked.
-    tolerance : float
-        The largest relative error that passes.
-    max_entries : int
-        The most entries checked of any one variable.
     checked, errors : dict of str to int, to float
         For each variable, the entries compared (kinks included) and the largest relative error
         (kinks excluded; NaN when an entry is not a number).
@@ -70,8 +62,6 @@ class Report:
     """
 
     subject: str
-    tolerance: float = TOLERANCE
-    max_entries: int = MAX_ENTRIES
     checked: dict[str, int] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
@@ -82,6 +72,17 @@ class Report:
         """Note a violation, once, unless the promise was kept."""
         if not kept and violation not in self.violations:
             self.violations.append(violation)
+
+    def expect_array(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> bool:
+        """Note anything but finite float64 of this shape; return whether type and shape are so."""
+        got = type(array).__name__
+        if isinstance(array, np.ndarray):
+            got = f"{array.dtype} of shape {array.shape}"
+        right = got == f"float64 of shape {shape}"
+        self.expect(right, f"{name}: expected float64 of shape {shape}, got {got}")
+        self.expect(not right or bool(np.isfinite(array).all()),
+                    f"{name}: expected finite values, some are not")
+        return right
 
     @contextmanager
     def unaltered(self, who: str, arrays: dict[str, np.ndarray]) -> Iterator[None]:
@@ -114,10 +115,8 @@ class Report:
             lines.append("  largest relative error between the code and finite differences:")
         for name, count in self.checked.items():
             wrong = sum(f.variable == name for f in self.failures)
-            lines.append(
-                f"    {name:{width}}  {self.errors[name]:.1e}  in {count} entries"
-                + (f", {wrong} of them WRONG (above {self.tolerance:.0e})" if wrong else "")
-            )
+            lines.append(f"    {name:{width}}  {self.errors[name]:.1e}  in {count} entries"
+                         + f", {wrong} of them WRONG (above {TOLERANCE:.0e})" * bool(wrong))
         for name in self.checked:
             # the worst few, by how far apart the values are; NaN, which is below nothing, first
             found = sorted((f for f in self.failures if f.variable == name),
@@ -128,7 +127,6 @@ class Report:
         if self.kinks:
             lines.append(
                 f"  at kinks, where there is no derivative to compare: {len(self.kinks)} entries"
-                + (", too many: move the input away from them" if self.too_many_kinks else "")
-            )
+                + ", too many: move the input away from them" * self.too_many_kinks)
             lines += [f"    {kink}" for kink in self.kinks[:3]]
         return "\n".join(lines)

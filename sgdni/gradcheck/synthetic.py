@@ -9,15 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sgdni.gradcheck.differences import compare, require_float64
-from sgdni.gradcheck.report import MAX_ENTRIES, TOLERANCE, Report
+from sgdni.gradcheck.report import Report
 from sgdni.synthetic import SyntheticGradient
 
 FITS = 30  # of one minibatch, after which its error has to be smaller
 
 
 def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
-                    target: np.ndarray, rng: np.random.Generator, *,
-                    max_entries: int = MAX_ENTRIES, tolerance: float = TOLERANCE) -> Report:
+                    target: np.ndarray, rng: np.random.Generator) -> Report:
     """Check the promises of an SG model on one minibatch.
 
     Predictions have the shape and dtype of h, repeat, and depend on their own example only;
@@ -35,9 +34,7 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
     h, target : ndarray (B, ...) of float64, of one shape
     c : ndarray (B, n_context) of float64, or None
     rng : numpy.random.Generator
-        Draws those values, and the entries to check when there are more than `max_entries`.
-    max_entries, tolerance
-        As for `check_layer`.
+        Draws those values, and the entries to check when there are more than 200.
 
     Returns
     -------
@@ -51,7 +48,7 @@ def check_synthetic(sg: SyntheticGradient, h: np.ndarray, c: np.ndarray | None,
     """
     arguments = {"h": h, "target": target} | ({} if c is None else {"c": c})
     require_float64(arguments)
-    report = Report(type(sg).__name__, tolerance, max_entries)
+    report = Report(type(sg).__name__)
     checks = _Checks(report, sg, h, c, target, arguments)
     with _restored(sg):
         parameters = {name: p for name, (p, _) in checks.gradients().items()}
@@ -103,9 +100,7 @@ class _Checks:
         expect, h, c = self.report.expect, self.h, self.c
         with self.report.unaltered("predict", self.arguments):
             first = self.sg.predict(h, c)
-        if not isinstance(first, np.ndarray) or (first.shape, first.dtype) != (h.shape, h.dtype):
-            got = f"{first.shape} {first.dtype}" if isinstance(first, np.ndarray) else type(first)
-            expect(False, f"predict: expected {h.shape} float64, got {got}")
+        if not self.report.expect_array("predict", first, h.shape):
             return
         first, some = first.copy(), slice(0, (len(h) + 1) // 2)
         expect(np.allclose(first, self.sg.predict(h, c), rtol=1e-12, atol=1e-12),
@@ -117,10 +112,7 @@ class _Checks:
     def compare_gradients(self, rng: np.random.Generator) -> None:
         first, second = self.gradients(), self.gradients()
         for name, (p, gradient) in first.items():
-            if gradient.shape != p.shape:
-                self.report.expect(False, f"{name}: expected a gradient of shape {p.shape}, got "
-                                          f"{gradient.shape}")
-            else:
+            if self.report.expect_array(f"gradient of {name}", gradient, p.shape):
                 self.report.expect(np.allclose(gradient, second[name][1], rtol=1e-10),
                                    f"{name}: gradients twice give two gradients: write it anew")
         if not self.report.violations:

@@ -11,6 +11,7 @@ Write a layer of your own by subclassing :class:`Layer`, and check it with
 from __future__ import annotations
 
 import copy
+from typing import NoReturn
 
 import numpy as np
 
@@ -46,6 +47,13 @@ class Layer:
         self.grads: dict[str, np.ndarray] = {}
         self.buffers: dict[str, np.ndarray] = {}
         self._work: dict[str, np.ndarray] = {}
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # Reached only for what is not there: as a rule what Layer.__init__ would have made.
+        cause = ""
+        if name in ("params", "grads", "buffers", "_work"):
+            cause = ": its __init__ must call super().__init__() first"
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{cause}")
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
         """Return y (B, n_out) for x (B, n_in), remembering what `backward` needs."""

@@ -50,8 +50,8 @@ def default_cuts(method: str, settings: Settings, data: Dataset) -> Settings:
     return replace(settings, cuts=ranks.bcast(cuts))
 
 
-def balance(method: str, settings: Settings, data: Dataset, workers: int | None = None
-            ) -> Settings:
+def balance(method: str, settings: Settings, data: Dataset,
+            workers: int | None = None) -> Settings:
     """Return the settings with cuts that give each worker as equal a share as can be.
 
     Costs are measured on a throw-away network that is cut after every hidden layer. By default
@@ -64,8 +64,7 @@ def balance(method: str, settings: Settings, data: Dataset, workers: int | None 
     check_count("workers", workers, 1, layers)
     size = min(settings.batch_size, len(data.x_train))
     x = scale_pixels(data.x_train[:size], np.dtype(settings.dtype))
-    everywhere = replace(settings, cuts=None)
-    network = build_network(method, everywhere, data.n_features, data.n_classes,
+    network = build_network(method, replace(settings, cuts=None), data.n_features, data.n_classes,
                             np.random.default_rng(0))
     costs = measure_costs(network, repeat((x, data.y_train[:size])), repeats=20)
     return replace(settings, cuts=balanced_cuts(costs, workers, fit_every=settings.fit_every))

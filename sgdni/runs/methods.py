@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,13 @@ class Method:
     """How a network learns.
 
     make_sg : makes the SG model of an interface; None for backpropagation.
+    uses : settings that it makes use of, of those that not every method does.
     update_probability : each module learns from a minibatch with this probability.
     """
 
     summary: str
     make_sg: MakeSG | None = None
+    uses: tuple[str, ...] = ()
     update_probability: float = 1.0
 
     @property
@@ -37,43 +39,40 @@ class Method:
         return self.make_sg is not None
 
 
-def dni(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
-    return LinearSG(n, 0, s.make_gradient_fit(), s.dtype)
-
-
-def cdni(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
-    return LinearSG(n, n_classes, s.make_gradient_fit(), s.dtype)
-
-
 def cdni_ls(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
     return LinearSG(n, n_classes, s.make_least_squares_fit(), s.dtype)
 
 
-def local_error(s: Settings, n: int, n_classes: int,
-                rng: np.random.Generator) -> SyntheticGradient:
-    return LocalErrorSG(s.make_head(n, n_classes, rng), s.rho)
-
-
-def local_loss(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
-    return LocalErrorSG(s.make_head(n, n_classes, rng), np.inf)
-
+QUEUES = ("queue_size", "deterministic")
+TARGETS = ("fit_every", *QUEUES)
+BY_ADAM = ("sg_lr", *TARGETS)
+BY_LEAST_SQUARES = ("forgetting_factor", "ridge", "solve_every", *TARGETS)
+HEAD = ("head", "head_units")
 
 METHODS: dict[str, Method] = {
     "backprop": Method("ordinary backpropagation"),
-    "dni": Method("synthetic gradients from activations alone, Adam-fitted", dni),
-    "cdni": Method("synthetic gradients that also see the labels, Adam-fitted", cdni),
-    "cdni-ls": Method("the same, fitted by least squares", cdni_ls),
-    "cdni-stochastic": Method(
-        "least squares, each module learning from a minibatch with p = 0.2", cdni_ls, 0.2),
-    "local-error": Method("synthetic gradients made of a local head's error signal", local_error),
-    "local-loss": Method("the head's own gradient instead, no synthetic one", local_loss),
+    "dni": Method("synthetic gradients from activations alone, Adam-fitted",
+                  lambda s, n, n_classes, rng: LinearSG(n, 0, s.make_gradient_fit(), s.dtype),
+                  BY_ADAM),
+    "cdni": Method("synthetic gradients that also see the labels, Adam-fitted",
+                   lambda s, n, n_classes, rng: LinearSG(n, n_classes, s.make_gradient_fit(),
+                                                         s.dtype), BY_ADAM),
+    "cdni-ls": Method("the same, fitted by least squares", cdni_ls, BY_LEAST_SQUARES),
+    "cdni-stochastic": Method("least squares, each module learning from a minibatch with p = 0.2",
+                              cdni_ls, BY_LEAST_SQUARES, 0.2),
+    "local-error": Method("synthetic gradients made of a local head's error signal",
+                          lambda s, *at: LocalErrorSG(s.make_head(*at), s.rho),
+                          ("rho", *HEAD, *TARGETS)),
+    "local-loss": Method("the head's own gradient instead, no synthetic one",
+                         lambda s, *at: LocalErrorSG(s.make_head(*at), np.inf), (*HEAD, *QUEUES)),
 }
 
 #: What needs workers of an engine: backpropagation in forms that rival synthetic gradients.
 PARALLEL_METHODS: dict[str, Method] = {
     "data-parallel": Method("backpropagation on shares of each minibatch, in as many processes "
                             "as there would be modules"),
-    "delayed": Method("backpropagation whose true gradients are applied when they arrive"),
+    "delayed": Method("backpropagation whose true gradients are applied when they arrive",
+                      uses=QUEUES),
 }
 
 
@@ -85,37 +84,46 @@ def lookup(name: str) -> Method:
     return known[name]
 
 
-def users_sg(spec: str) -> MakeSG:
-    """Return what makes models of the class that "module:Class" names.
+#: Settings that have an effect only beside some values of another one.
+NEEDS = {"momentum": ("optimizer", ["sgd"]), "head_units": ("head", ["hidden"]),
+         "queue_size": ("engine", ["threads", "processes", "mpi"])}
 
-    Raises ValueError for anything but a SyntheticGradient, saying what was found.
+
+def check_used(name: str, settings: Settings, given: Iterable[str]) -> None:
+    """Refuse settings that were given and have no effect, naming the methods that use them.
+
+    Raises ValueError.
     """
-    cls = find_class("sg", spec, SyntheticGradient)
-
-    def make(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
-        return cls.at_interface(n, n_classes, rng, np.dtype(s.dtype))
-    return make
+    every = METHODS | PARALLEL_METHODS
+    uses, who = (lookup(name).uses, name) if settings.sg is None else (TARGETS, settings.sg)
+    for setting in given:
+        users = [other for other, method in every.items() if setting in method.uses]
+        if users and setting not in uses:
+            raise ValueError(f"{setting}: {who} makes no use of it; methods that do: "
+                             f"{', '.join(users)}")
+        needed, values = NEEDS.get(setting, (None, ()))
+        if needed and getattr(settings, needed) not in values:
+            raise ValueError(f"{setting}: needs {needed} {' or '.join(values)}, "
+                             f"got {getattr(settings, needed)}")
 
 
 def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
                   rng: np.random.Generator) -> Network:
     """Return the network that `name` trains: the same weights for every method, given `rng`."""
     method = lookup(name)
-    dtype = np.dtype(settings.dtype)
     modules = build_mlp(
         n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.interfaces,
-        activation=settings.activation, batch_norm=settings.batch_norm, dtype=dtype,
-    )
-    make_sg = method.make_sg
-    if settings.sg is not None:
-        if not method.decoupled:
-            raise ValueError(f"sg: {name} has no SG models; choose another method")
-        make_sg = users_sg(settings.sg)
-    if make_sg is None:
+        activation=settings.activation, batch_norm=settings.batch_norm, dtype=settings.dtype)
+    if settings.sg is not None and not method.decoupled:
+        raise ValueError(f"sg: {name} has no SG models; methods that do: "
+                         f"{', '.join(k for k, m in METHODS.items() if m.decoupled)}")
+    if not method.decoupled:
         return Network(modules, SoftmaxCrossEntropy())
-    widths = [settings.hidden[cut - 1] for cut in settings.interfaces]
-    return Network(modules, SoftmaxCrossEntropy(),
-                   [Interface(make_sg(settings, width, n_classes, rng)) for width in widths])
+    own = None if settings.sg is None else find_class("sg", settings.sg, SyntheticGradient)
+    places = [(settings.hidden[cut - 1], n_classes, rng) for cut in settings.interfaces]
+    models = [method.make_sg(settings, *place) if own is None
+              else own.at_interface(*place, np.dtype(settings.dtype)) for place in places]
+    return Network(modules, SoftmaxCrossEntropy(), [Interface(model) for model in models])
 
 
 def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
@@ -125,14 +133,11 @@ def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
     ``settings.seed``, so that methods with the same seed start from the same weights and see the
     same minibatches in the same order.
     """
-    weights, order, updates = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(3)
-    )
+    weights, order, updates = map(np.random.default_rng,
+                                  np.random.SeedSequence(settings.seed).spawn(3))
     network = build_network(name, settings, data.n_features, data.n_classes, weights)
-    return Trainer(
-        _make_schedule(name, settings, network, updates), data,
-        batch_size=settings.batch_size, rng=order, dtype=np.dtype(settings.dtype),
-    )
+    return Trainer(_make_schedule(name, settings, network, updates), data,
+                   batch_size=settings.batch_size, rng=order, dtype=np.dtype(settings.dtype))
 
 
 def _make_schedule(name: str, settings: Settings, network: Network,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,35 +14,20 @@ from sgdni.optimizers import SGD, Adam, Optimizer
 from sgdni.synthetic import GradientFit, Head, HiddenHead, LeastSquaresFit, LinearHead
 
 
+def _of(group: str, default: object, text: str, **option: object) -> Any:
+    """Return a field: what it is, and its group and form among the options of the command line."""
+    return field(default=default, metadata={"group": group, "text": text, "option": option})
+
+
+_net, _learning, _sg, _engine = (
+    partial(_of, group) for group in ("network", "learning", "synthetic gradients", "engine"))
+
+
 @dataclass(frozen=True)
 class Settings:
     """Sizes, hyperparameters and seed of a run. JSON-ready through `to_dict`.
 
-    Parameters
-    ----------
-    hidden : widths of the hidden layers
-    cuts : hidden layers after which an interface stands, or None for all of them (see
-        cuts.py for cuts by measured cost)
-    activation : "relu", "tanh" or "sigmoid"
-    batch_norm : normalise before each nonlinearity
-    optimizer, lr, momentum, weight_decay : of every module ("sgd" or "adam"; momentum for sgd)
-    batch_size : B
-    fit_every : SG models are fitted on every k-th step
-    sg_lr : learning rate of Adam-fitted SG models
-    forgetting_factor, ridge, solve_every : of least-squares SG models (see LeastSquaresFit)
-    head, head_units : of the methods with local heads: "linear", or "hidden" and its units
-    rho : of local-error, how far its map is shrunk towards the head's own weights (local-loss is
-        the limit of an infinite one)
-    sg : "module:Class", a SyntheticGradient in a file of the user's own that takes the place of
-        the method's SG models
-    engine : "sequential", or "threads", "processes" or "mpi" (ranks that mpiexec started): one for
-        each module (all at once with synthetic gradients, in turn with backprop)
-    queue_size : most minibatches on the way between two modules
-    latency : simulated seconds that each message between workers is under way
-    bandwidth : simulated bytes a second that each link carries, or None for as many as there are
-    deterministic : targets are applied at fixed steps, so that parallel runs repeat
-    seed : of weights, minibatch order and stochastic updates
-    dtype : "float32" or "float64"
+    What each one is stands beside it, and in ``sgdni train --help``.
 
     Raises
     ------
@@ -48,31 +35,43 @@ class Settings:
         For a value out of range, naming it.
     """
 
-    hidden: tuple[int, ...] = (256, 256, 256)
-    cuts: tuple[int, ...] | None = None
-    activation: str = "relu"
-    batch_norm: bool = True
-    optimizer: str = "sgd"
-    lr: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    batch_size: int = 128
-    fit_every: int = 1
-    sg_lr: float = 1e-3
-    forgetting_factor: float = 0.98
-    ridge: float = 1e-3
-    solve_every: int = 8
-    head: str = "linear"
-    head_units: int = 64
-    rho: float = 1.0
-    sg: str | None = None
-    engine: str = "sequential"
-    queue_size: int = 4
-    latency: float = 0.0
-    bandwidth: float | None = None
-    deterministic: bool = False
-    seed: int = 0
-    dtype: str = "float32"
+    hidden: tuple[int, ...] = _net((256, 256, 256), "widths of the hidden layers", nargs="+",
+                                   metavar="N")
+    cuts: tuple[int, ...] | None = _net(
+        None, "hidden layers after which an interface stands (default: after each; with workers, "
+        "as many as balance their measured costs)", type=int, nargs="+", metavar="I")
+    activation: str = _net("relu", "relu, tanh or sigmoid")
+    batch_norm: bool = _net(True, "normalise before each nonlinearity; synthetic gradients through "
+                            "relu need it")
+    dtype: str = _net("float32", "float32 or float64")
+    optimizer: str = _learning("sgd", "sgd or adam, for every module")
+    lr: float = _learning(0.1, "learning rate of the modules")
+    momentum: float = _learning(0.9, "of sgd")
+    weight_decay: float = _learning(0.0, "L2 penalty")
+    batch_size: int = _learning(128, "images in a minibatch", metavar="B")
+    seed: int = _learning(0, "of weights, order of minibatches, stochastic updates")
+    fit_every: int = _sg(1, "fit the SG models on every k-th step", metavar="K")
+    sg_lr: float = _sg(1e-3, "learning rate of Adam-fitted SG models")
+    forgetting_factor: float = _sg(0.98, "of least squares")
+    ridge: float = _sg(1e-3, "ridge of least squares, relative")
+    solve_every: int = _sg(8, "fits between two least-squares solutions", metavar="K")
+    head: str = _sg("linear", "linear or hidden: the local head of local-error and local-loss")
+    head_units: int = _sg(64, "of a hidden one", metavar="N")
+    rho: float = _sg(1.0, "of local-error: 0 follows the targets alone, a large one the head "
+                     "(local-loss is the limit of an infinite one)")
+    sg: str | None = _sg(None, "an SG model of your own instead of the method's: a "
+                         "SyntheticGradient class in a module beside you", metavar="MODULE:CLASS")
+    engine: str = _engine("sequential", "sequential; or threads, processes or mpi: one for each "
+                          "module (the last is started as: mpiexec -n MODULES sgdni train --engine "
+                          "mpi ...)")
+    queue_size: int = _engine(4, "most minibatches on the way between two modules", metavar="N")
+    latency: float = _engine(0.0, "simulated seconds of each message between modules, on one "
+                             "machine", metavar="S")
+    bandwidth: float | None = _engine(None, "simulated bytes a second that each link carries: "
+                                      "125e6 is 1 Gbit/s (default: no limit)", type=float,
+                                      metavar="BYTES")
+    deterministic: bool = _engine(False, "apply targets at fixed steps, so that parallel runs "
+                                  "repeat")
 
     def __post_init__(self) -> None:
         for width in self.hidden:
@@ -81,32 +80,26 @@ class Settings:
                             ("dtype", ["float32", "float64"]), ("head", ["linear", "hidden"]),
                             ("engine", ["sequential", "threads", "processes", "mpi"])):
             if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)}"
-                )
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, "
+                                 f"got {getattr(self, name)}")
         cuts = self.interfaces
         if list(cuts) != sorted(set(cuts) & set(range(1, len(self.hidden) + 1))):
-            raise ValueError(
-                f"cuts: expected increasing numbers in 1..{len(self.hidden)} (hidden layers), "
-                f"got {list(self.cuts)}"
-            )
-        check_count("batch_size", self.batch_size, 2)
-        check_count("fit_every", self.fit_every)
+            raise ValueError(f"cuts: expected increasing numbers in 1..{len(self.hidden)} (hidden "
+                             f"layers), got {list(self.cuts)}")
+        for name, low in (("batch_size", 2), ("fit_every", 1), ("head_units", 1),
+                          ("queue_size", 1), ("seed", 0)):
+            check_count(name, getattr(self, name), low)
         self.make_optimizer()
         self.make_gradient_fit()
         self.make_least_squares_fit()
-        check_count("head_units", self.head_units)
-        check_range("rho", self.rho, 0, float("inf"), open_high=True)
-        check_count("seed", self.seed, 0)
-        check_count("queue_size", self.queue_size)
-        check_range("latency", self.latency, 0, float("inf"), open_high=True)
+        check_range("rho", self.rho, 0, np.inf, open_high=True)
+        check_range("latency", self.latency, 0, np.inf, open_high=True)
         if self.bandwidth is not None:
-            check_range("bandwidth", self.bandwidth, 0, float("inf"), open_low=True, open_high=True)
+            check_range("bandwidth", self.bandwidth, 0, np.inf, open_low=True, open_high=True)
         for name in ("latency", "bandwidth", "deterministic"):
             if self.engine == "sequential" and getattr(self, name):
-                raise ValueError(
-                    f"{name}: needs engine threads, processes or mpi, got {self.engine}"
-                )
+                raise ValueError(f"{name}: needs engine threads, processes or mpi, "
+                                 f"got {self.engine}")
 
     @property
     def interfaces(self) -> tuple[int, ...]:
@@ -139,7 +132,7 @@ class Settings:
     @classmethod
     def from_dict(cls, values: dict) -> Settings:
         """Rebuild from `to_dict`, possibly after a trip through JSON; defaults for what lacks."""
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         if not values.keys() <= known:
             raise ValueError(f"settings: unknown {sorted(values.keys() - known)}")
         lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}

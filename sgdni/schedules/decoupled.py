@@ -67,7 +67,7 @@ class Decoupled(Schedule):
             elif updates[i]:
                 delta = self.predict(i, h, c[i])
             target = self.learn(i, delta if updates[i] else None,
-                                target=self.taught(i - 1, step))
+                                target=self.wants_target(i - 1, step))
             if target is not None:
                 self.fit(i - 1, h_below, c[i - 1], target)
         self._steps += 1
@@ -80,10 +80,12 @@ class Decoupled(Schedule):
             return np.ones(modules, bool)
         return self.rng.random(modules) < self.update_probability
 
-    def taught(self, i: int, step: int) -> bool:
+    def wants_target(self, i: int, step: int) -> bool:
         """Whether interface i, if there is one, wants a target in this step."""
         return (i >= 0 and step % self.fit_every == 0
                 and self.network.interfaces[i].model.wants_targets)
+
+    taught = wants_target  # its name in sgdni/parallel
 
     def own_state(self) -> dict[str, np.ndarray]:
         return {"steps": self._steps}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,6 +32,15 @@ class Interval:
     end: float
 
 
+@dataclass
+class Track:
+    """What one worker did, and how many minibatches it has begun and is done with."""
+
+    intervals: list[Interval] = field(default_factory=list)
+    begun: int = 0
+    done: int = 0
+
+
 class NoRecorder:
     """Records nothing: what schedules have unless told otherwise."""
 
@@ -49,11 +58,11 @@ class NoRecorder:
     def finished(self, worker: int) -> None:
         """Say that `worker` is done with a minibatch."""
 
-    def state_of(self, worker: int) -> tuple:
+    def state_of(self, worker: int) -> Track | None:
         """Return what a worker in another process has to send back."""
-        return ()
+        return None
 
-    def take_state(self, worker: int, state: tuple) -> None:
+    def take_state(self, worker: int, state: Track | None) -> None:
         """Take over what `state_of` returned in another process."""
 
 
@@ -84,55 +93,53 @@ class Recorder(NoRecorder):
         self.snapshot_every, self.most = snapshot_every, most
         self._modules = modules
         # In memory that forked processes share, so that a snapshot costs one copy.
-        self._copies = [
-            [shared_zeros((most, *array.shape), array.dtype) for array in _kept(m)]
-            for m in modules
-        ]
+        self._copies = [[shared_zeros((most, *array.shape), array.dtype) for array in _kept(m)]
+                        for m in modules]
         self._times = [shared_zeros((most,)) for _ in modules]
         self.begin()
 
     def begin(self) -> None:
         """Forget what was recorded and start the clock."""
-        self._intervals: list[list[Interval]] = [[] for _ in self._modules]
-        self._steps, self._begun = ([0] * len(self._modules) for _ in range(2))
+        self._tracks = [Track() for _ in self._modules]
         for times in self._times:
             times[:] = np.nan
         self.began = time.perf_counter()
 
     def note(self, worker: int, kind: str, start: float) -> None:
+        track = self._tracks[worker]
         # A module may have several minibatches under way; it learns from them in order.
-        count = self._begun if kind in ("queued", "forward") else self._steps
-        self._intervals[worker].append(
-            Interval(worker, count[worker], kind, start, time.perf_counter()))
-        self._begun[worker] += kind == "forward"
+        step = track.begun if kind in ("queued", "forward") else track.done
+        track.intervals.append(Interval(worker, step, kind, start, time.perf_counter()))
+        track.begun += kind == "forward"
 
     def extend(self, worker: int) -> None:
-        track = self._intervals[worker]
-        track[-1] = replace(track[-1], end=time.perf_counter())
+        intervals = self._tracks[worker].intervals
+        intervals[-1] = replace(intervals[-1], end=time.perf_counter())
 
     def forget(self, worker: int) -> None:
-        self._intervals[worker], self._steps[worker], self._begun[worker] = [], 0, 0
+        self._tracks[worker] = Track()
 
     def finished(self, worker: int) -> None:
-        self._steps[worker] += 1
-        if self.snapshot_every and self._steps[worker] % self.snapshot_every == 0:
-            k = self._steps[worker] // self.snapshot_every - 1
+        track = self._tracks[worker]
+        track.done += 1
+        if self.snapshot_every and track.done % self.snapshot_every == 0:
+            k = track.done // self.snapshot_every - 1
             if k < self.most:
                 self._times[worker][k] = time.perf_counter()
                 for copy, array in zip(self._copies[worker], _kept(self._modules[worker]),
                                        strict=True):
                     copy[k] = array
 
-    def state_of(self, worker: int) -> tuple:
-        return self._steps[worker], self._begun[worker], self._intervals[worker]
+    def state_of(self, worker: int) -> Track:
+        return self._tracks[worker]
 
-    def take_state(self, worker: int, state: tuple) -> None:
-        self._steps[worker], self._begun[worker], self._intervals[worker] = state
+    def take_state(self, worker: int, state: Track) -> None:
+        self._tracks[worker] = state
 
     @property
     def intervals(self) -> list[Interval]:
         """All intervals, by worker, in order."""
-        return [interval for track in self._intervals for interval in track]
+        return [interval for track in self._tracks for interval in track.intervals]
 
     def snapshots(self) -> list[float]:
         """Return, for each snapshot, the seconds from `begin` until the last module had taken it.
@@ -152,15 +159,10 @@ class Recorder(NoRecorder):
                          ) -> list[list[float]]:
         """Return, by worker, the seconds from each input's arrival until the weights' update."""
         every = []
-        for track in self._intervals:
-            since: dict[int, float] = {}
-            latencies = []
-            for interval in track:
-                if interval.kind in begins:
-                    since.setdefault(interval.step, interval.start)
-                elif interval.kind == "backward" and interval.step in since:
-                    latencies.append(interval.end - since[interval.step])
-            every.append(latencies)
+        for track in self._tracks:  # in reverse, so that the first of several beginnings stays
+            since = {i.step: i.start for i in reversed(track.intervals) if i.kind in begins}
+            every.append([i.end - since[i.step] for i in track.intervals
+                          if i.kind == "backward" and i.step in since])
         return every
 
     def locked_seconds(self) -> list[list[float]]:

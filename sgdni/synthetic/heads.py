@@ -16,6 +16,7 @@ import numpy as np
 from sgdni._util.checks import check_count, check_same_shape
 from sgdni._util.products import Product
 from sgdni.layers import Dense, Layer, ReLU
+from sgdni.losses import MeanSquaredError
 from sgdni.optimizers import SGD, Optimizer
 
 
@@ -30,17 +31,10 @@ def softmax_error(z: np.ndarray, c: np.ndarray) -> np.ndarray:
     return error
 
 
-def residual(z: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return 2 (z - c) / n: the gradient of the mean squared error, for values c (B, n)."""
-    error = z - c
-    error *= 2 / c.shape[1]
-    return error
-
-
 #: What a head can be for: the kind of context that it learns from, and its error.
 TASKS: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = {
     "classification": ("labels", softmax_error),
-    "regression": ("values", residual),
+    "regression": ("values", lambda z, c: MeanSquaredError()(z, c)[1]),
 }
 
 
@@ -50,18 +44,15 @@ class Head:
     Parameters
     ----------
     layers : sequence of Layer, the first a Dense
-    n_out : int
-        Width of c, and of the last layer's output.
+    n_out : width of c, and of the last layer's output
     task : "classification" (c are one-hot labels) or "regression" (c are the targets' values)
     optimizer : Optimizer, by default SGD with lr .1 and momentum .9
         Its steps take the mean over the minibatch.
 
     Attributes
     ----------
-    n, n_out, width : int
-        Widths of h, of c and of b.
-    context_kind : str
-        What c holds, as a SyntheticGradient says it.
+    n, n_out, width : widths of h, of c and of b
+    context_kind : what c holds, as a SyntheticGradient says it
 
     Raises
     ------
@@ -128,13 +119,8 @@ class Head:
 class LinearHead(Head):
     """One layer: z = h R + r, so b = e, the error itself, and W = R'.
 
-    Parameters
-    ----------
-    n, n_out : widths of h and of c
-    rng : numpy.random.Generator
-        Drawn from as for any layer, but R starts at zero: the first updates are harmless then.
-    task, optimizer : as for Head
-    dtype : that of h
+    R starts at zero, though `rng` is drawn from as for any layer: the first updates are harmless
+    then. ``n, n_out, dtype`` are the widths of h and of c, and the dtype of h; the rest as in Head.
     """
 
     def __init__(self, n: int, n_out: int, rng: np.random.Generator, *,
@@ -144,17 +130,9 @@ class LinearHead(Head):
 
 
 class HiddenHead(Head):
-    """One hidden layer: a = relu(h U + u), z = a R + r; b = (e R') * (a > 0), and W = U'.
+    """One hidden layer of m units: a = relu(h U + u), z = a R + r; b = (e R') * (a > 0), W = U'.
 
-    Parameters
-    ----------
-    n, n_out : widths of h and of c
-    rng : numpy.random.Generator
-        Draws U. R starts at zero.
-    m : int
-        Hidden units.
-    task, optimizer : as for Head
-    dtype : that of h
+    `rng` draws U, R starts at zero; the other parameters as in LinearHead.
     """
 
     def __init__(self, n: int, n_out: int, rng: np.random.Generator, *, m: int = 64,

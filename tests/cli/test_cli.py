@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from sgdni.cli import main
+from sgdni.runs.methods import METHODS, PARALLEL_METHODS, check_used
+from sgdni.runs.settings import Settings
 from sgdni.training.checkpoint import read_settings
 
 SMALL = ["--hidden", "16", "12", "--lr", "0.05"]
@@ -83,26 +85,26 @@ def test_resume_refuses_options_it_would_ignore(tmp_path, capsys):
 
 @pytest.mark.parametrize("words, message", [
     (["train", "--data", "nosuch"], "nosuch"),
-    (["train", "--lr", "-1"], "learning rate: expected a number in (0, inf), got -1.0"),
-    (["train", "--hidden", "0"], "width of a hidden layer: expected a number in [1, inf], got 0"),
+    (["train", "--lr", "-1"], "learning rate: expected a finite number above 0, got -1.0"),
+    (["train", "--hidden", "0"], "width of a hidden layer: expected a number of at least 1, got 0"),
     (["train", "--hidden", "8", "--cuts", "2"], "cuts: expected increasing numbers in 1..1"),
     (["train", "--batch-size", "5000"], "batch_size: expected a number in [2, 4000], got 5000"),
     (["train", "--activation", "gelu"], "expected one of relu, tanh, sigmoid, got gelu"),
-    (["train", "--rho", "inf"], "rho: expected a number in [0, inf), got inf"),
+    (["train", "--rho", "inf"], "rho: expected a finite number of at least 0, got inf"),
     (["train", "--head", "deep"], "head: expected one of linear, hidden, got deep"),
-    (["train", "--head-units", "0"], "head_units: expected a number in [1, inf], got 0"),
-    (["train", "--epochs", "0"], "--epochs: expected a number in [1, inf], got 0"),
+    (["train", "--head-units", "0"], "head_units: expected a number of at least 1, got 0"),
+    (["train", "--epochs", "0"], "--epochs: expected a number of at least 1, got 0"),
     (["train", "--resume", "nosuch.npz"], "nosuch.npz: no such file"),
     (["train", "--checkpoint", "no/such/folder/x.npz"], "does not exist"),
     (["train", "--checkpoint", "."], "is a folder"),
-    (["train", "--blas-threads", "0"], "--blas-threads: expected a number in [1, inf], got 0"),
+    (["train", "--blas-threads", "0"], "--blas-threads: expected a number of at least 1, got 0"),
     (["train", "--latency", "0.01"], "latency: needs engine threads, processes or mpi"),
     (["train", "--engine", "threads", "--queue-size", "0"],
-     "queue_size: expected a number in [1, inf]"),
+     "queue_size: expected a number of at least 1"),
     (["benchmark", "--validate", "0"], "--validate: expected a number in [1, 3999], got 0"),
     (["benchmark", "--methods", "magic"], "expected one of backprop, dni"),
     (["benchmark", "--target", "93"], "--target: expected a share in (0, 1], got 93"),
-    (["benchmark", "--repeats", "0"], "--repeats: expected a number in [1, inf], got 0"),
+    (["benchmark", "--repeats", "0"], "--repeats: expected a number of at least 1, got 0"),
 ])
 def test_user_errors_are_one_clear_line(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -110,6 +112,43 @@ def test_user_errors_are_one_clear_line(words, message, capsys, tmp_path, monkey
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--method", "backprop", "--ridge", "0.1"],
+     "ridge: backprop makes no use of it; methods that do: cdni-ls, cdni-stochastic"),
+    (["--method", "cdni", "--head", "hidden"],
+     "head: cdni makes no use of it; methods that do: local-error, local-loss"),
+    (["--method", "local-loss", "--fit-every", "2"], "fit_every: local-loss makes no use of it"),
+    (["--sg-lr", "0.1"], "sg_lr: cdni-ls makes no use of it; methods that do: dni, cdni"),
+    (["--sg", "mine:Model", "--ridge", "0.1"], "ridge: mine:Model makes no use of it"),
+    (["--queue-size", "3"], "queue_size: needs engine threads or processes or mpi, got sequential"),
+    (["--method", "backprop", "--engine", "threads", "--deterministic"],
+     "deterministic: backprop makes no use of it; methods that do: dni, "),
+    (["--optimizer", "adam", "--momentum", "0.5"], "momentum: needs optimizer sgd, got adam"),
+    (["--method", "local-error", "--head-units", "5"], "head_units: needs head hidden, got linear"),
+])
+def test_options_without_effect_are_refused(words, message, capsys):
+    assert main(["train", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_every_setting_is_used_by_some_method_or_by_all():
+    for name, method in (METHODS | PARALLEL_METHODS).items():
+        known = vars(Settings())
+        assert set(method.uses) <= known.keys()
+        check_used(name, Settings(), known.keys() - {s for m in METHODS.values() for s in m.uses})
+
+
+@pytest.mark.parametrize("below", ["", "/below"])
+@pytest.mark.parametrize("words", [
+    ["benchmark", "--methods", "backprop"], ["experiment", "sg-quality", "--quick"]])
+def test_a_file_in_the_place_of_the_results_folder_is_left_alone(words, below, tmp_path, capsys):
+    path = tmp_path / "precious"
+    path.write_text("mine")
+    assert main([*words, "--out", f"{path}{below}"]) == 2
+    assert f"{path}{below}: a file stands where a folder is wanted" in capsys.readouterr().err
+    assert path.read_text() == "mine"
 
 
 def test_divergence_ends_with_a_line_and_keeps_the_history(tmp_path, capsys):

@@ -135,5 +135,13 @@ def test_the_terminal_says_what_is_not_written_and_shows_hints(handed_out):
     assert "answers.py" not in printed and "make.py" not in printed  # the hint, no traceback
 
 
+def test_every_check_shows_the_cell_that_broke_the_notebook(handed_out):
+    path = handed_out / f"{NAMES[0]}.ipynb"
+    path.write_text(path.read_text().replace("import exercise01", "import exercise99"))
+    printed = terminal(handed_out)
+    assert "4 failed" in printed and "NameError" not in printed
+    assert printed.count("ImportError: cannot import name 'exercise99'") == 4
+
+
 def test_the_terminal_passes_solutions_when_asked_for_them(handed_out):
     assert "4 passed" in terminal(handed_out, "solutions")

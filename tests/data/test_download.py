@@ -3,169 +3,23 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import re
 import socket
-import struct
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 import pytest
+from mirrors import CONTENTS, ENTRY, GOOD, PATIENCE, SHAPES, TIMEOUT, Mirror, Server, Site
 
 from sgdni.cli import data as cli_data
 from sgdni.data import DataError, load
 from sgdni.data.download import download
-from sgdni.data.entries import ARRAYS, IdxEntry
-from sgdni.data.idx import IdxFile
-
-TIMEOUT = 0.4  # seconds until a slow mirror is given up
-PATIENCE = 10.0  # seconds, for mirrors that fail or succeed at once
-
-
-def idx_bytes(values: np.ndarray) -> bytes:
-    """Return an array of bytes in IDX format."""
-    header = bytes([0, 0, 8, values.ndim])
-    return header + np.array(values.shape, ">u4").tobytes() + values.tobytes()
-
-
-def make_contents() -> dict[str, bytes]:
-    """Return a tiny data set: the unpacked content of each file, by array."""
-    rng = np.random.default_rng(0)
-    return {
-        "x_train": idx_bytes(rng.integers(0, 256, (30, 8, 8), dtype=np.uint8)),
-        "y_train": idx_bytes(rng.integers(0, 3, 30, dtype=np.uint8)),
-        "x_test": idx_bytes(rng.integers(0, 256, (20, 8, 8), dtype=np.uint8)),
-        "y_test": idx_bytes(rng.integers(0, 3, 20, dtype=np.uint8)),
-    }
-
-
-CONTENTS = make_contents()
-SHAPES = {"x_train": (30, 8, 8), "y_train": (30,), "x_test": (20, 8, 8), "y_test": (20,)}
-GOOD = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENTS.items()}
-ENTRY = IdxEntry(
-    name="tiny",
-    files={
-        name: IdxFile(name, SHAPES[name], hashlib.sha256(content).hexdigest())
-        for name, content in CONTENTS.items()
-    },
-    n_classes=3,
-    target_accuracy=None,
-    mirrors=(),
-)
-
-
-class Mirror(BaseHTTPRequestHandler):
-    """Serves each file at /<behaviour>/<file>, in the manner that the behaviour names."""
-
-    def do_GET(self):
-        _, behaviour, name = self.path.split("/")
-        self.server.requests.append((behaviour, name))
-        getattr(self, behaviour)(GOOD[name])
-
-    def answer(self, body: bytes, length: int | None = None, status: int = 200) -> None:
-        self.send_response(status)
-        if length is not None:
-            self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def good(self, body):
-        self.answer(body, len(body))
-
-    def good_without_length(self, body):
-        self.answer(body)
-
-    def lingering(self, body):
-        """Keep the connection open when all has been sent."""
-        self.answer(body, len(body))
-        self.server.closing.wait(PATIENCE)
-
-    def unpacked(self, body):
-        content = gzip.decompress(body)
-        self.answer(content, len(content))
-
-    def missing(self, body):
-        self.send_error(404)
-
-    def truncated(self, body):
-        self.answer(body[:-20], len(body))
-
-    def truncated_without_length(self, body):
-        self.answer(body[:-20])
-
-    def corrupt(self, body):
-        middle = len(body) // 2
-        self.answer(body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :], len(body))
-
-    def other_values(self, body):
-        content = bytearray(gzip.decompress(body))
-        content[-1] ^= 1
-        body = gzip.compress(content)
-        self.answer(body, len(body))
-
-    def login_page(self, body):
-        self.answer(b"<html>Please log in.</html>", 27)
-
-    def endless(self, body):
-        self.answer(body)
-        while not self.server.closing.is_set():
-            self.wfile.write(bytes(1 << 16))
-
-    def reset(self, body):
-        self.answer(body[:10], len(body))
-        # Closing a socket that lingers for zero seconds sends a reset.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
-
-    def silent(self, body):
-        self.server.closing.wait(PATIENCE)
-
-    def stalled(self, body):
-        self.answer(body[:10], len(body))
-        self.server.closing.wait(PATIENCE)
-
-    def dripping(self, body):
-        self.answer(b"", len(body))
-        for position in range(len(body)):
-            self.wfile.write(body[position : position + 1])
-            if self.server.closing.wait(TIMEOUT / 10):
-                return
-
-    def steady(self, body):
-        """Take longer than the timeout, but keep sending about 2.5 kB per second."""
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        for begin in range(0, len(body), 250):
-            self.wfile.write(body[begin : begin + 250])
-            time.sleep(TIMEOUT / 4)
-
-    def log_message(self, *args):
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Clients hang up on bad mirrors; that is what these tests are about."""
-
-
-@dataclass
-class Site:
-    """The server's address and what it was asked for: (behaviour, file) pairs."""
-
-    address: str
-    requests: list[tuple[str, str]] = field(default_factory=list)
-
-    def mirrors(self, *behaviours: str) -> tuple[str, ...]:
-        return tuple(f"{self.address}/{behaviour}/" for behaviour in behaviours)
+from sgdni.data.entries import ARRAYS
 
 
 @pytest.fixture
@@ -183,7 +37,7 @@ def site(monkeypatch):
 
 
 def fetch(folder: Path, mirrors: tuple[str, ...], timeout: float = PATIENCE) -> Path:
-    return download(ENTRY, folder, mirrors, timeout, progress=False)
+    return download(ENTRY, folder, mirrors, timeout)
 
 
 def assert_complete(folder: Path) -> None:
@@ -201,10 +55,10 @@ def assert_empty(folder: Path) -> None:
 BAD = {
     "missing": "HTTP Error 404",
     "truncated": r"expected \d+(,\d+)* bytes, got \d+",
-    "truncated_without_length": "cut short",
+    "truncated_without_length": "expected a whole gzip file",
     "corrupt": "damaged|SHA-256",
     "other_values": "expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}",
-    "login_page": "expected an IDX file",
+    "login_page": "expected an IDX file of bytes of shape .* found 3c 68 74 6d",
     "endless": "expected at most [0-9,]+ bytes, got more",
     "reset": "[Rr]eset|closed|aborted",
     "silent": "timed out",
@@ -283,7 +137,7 @@ def test_malformed_address_is_one_more_mirror_that_fails(tmp_path, site):
 
 def test_mirrors_of_the_entry_are_the_default(tmp_path, site):
     entry = replace(ENTRY, mirrors=site.mirrors("missing", "good"))
-    assert_complete(download(entry, tmp_path, progress=False))
+    assert_complete(download(entry, tmp_path))
 
 
 def test_good_files_are_left_alone(tmp_path, site):
@@ -357,7 +211,7 @@ def test_default_folder_is_where_load_looks_first(tmp_path, site, monkeypatch, v
         monkeypatch.setenv("SGDNI_DATA", str(chosen))
     else:
         monkeypatch.delenv("SGDNI_DATA", raising=False)
-    folder = download(ENTRY, mirrors=site.mirrors("good"), progress=False)
+    folder = download(ENTRY, mirrors=site.mirrors("good"))
     assert folder == (chosen if variable else cache) / "tiny"
     data = load(ENTRY)
     for name in ARRAYS:

@@ -62,6 +62,27 @@ class WithExample(Scaled):
 class Linear(Dense):
     pass
 
+class Scale(Cube):
+    def __init__(self, dtype=np.float32):
+        super().__init__()
+        self.params["s"], self.grads["s"] = np.full(1, 2, dtype), np.zeros(1, dtype)
+
+    def forward(self, x, training=True):
+        self.x = x
+        return x * self.params["s"]
+
+    def backward(self, dy):
+        self.grads["s"][:] = np.sum(dy * self.x)
+        return dy * self.params["s"]
+
+class Single(Scale):
+    def __init__(self):
+        super().__init__()
+
+class Forgetful(Cube):
+    def __init__(self):
+        self.power = 3
+
 def function(rng):
     return Cube(), rng.standard_normal((5, 2))
 
@@ -78,7 +99,7 @@ def my_layers(tmp_path, monkeypatch):
     return name
 
 
-@pytest.mark.parametrize("thing", ["Cube", "WithExample", "Linear", "function"])
+@pytest.mark.parametrize("thing", ["Cube", "WithExample", "Linear", "Scale", "function"])
 def test_user_layer_becomes_a_case(my_layers, thing, rng):
     assert layer_case(f"{my_layers}:{thing}").run(rng).passed
 
@@ -93,6 +114,13 @@ def test_user_layer_becomes_a_case(my_layers, thing, rng):
 def test_user_layer_that_cannot_be_built_is_a_usage_error(my_layers, thing, complaint):
     with pytest.raises(pytest.UsageError, match=complaint):
         layer_case(f"{my_layers}:{thing}")
+
+
+def test_single_precision_and_a_forgotten_constructor_are_told_apart(my_layers, rng):
+    with pytest.raises(ValueError, match="s in float64, got float32.*build with dtype=np.float64"):
+        layer_case(f"{my_layers}:Single").run(rng)
+    with pytest.raises(AttributeError, match="Forgetful .*must call super.*__init__.. first"):
+        layer_case(f"{my_layers}:Forgetful").run(rng)
 
 
 def run_pytest(pytestconfig, folder, *options):

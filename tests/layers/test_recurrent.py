@@ -212,5 +212,5 @@ def test_wrong_cotangent_is_refused(dy, complaint, rng):
 def test_wrong_options_are_refused(rng):
     with pytest.raises(ValueError, match="RNN activation: expected 'tanh' or 'identity', got 'r"):
         RNN(3, 2, rng, activation="relu")
-    with pytest.raises(ValueError, match="LSTM n: expected a number in"):
+    with pytest.raises(ValueError, match="LSTM n: expected a number of at least 1"):
         LSTM(3, 0, rng)

@@ -221,7 +221,7 @@ def test_settings_choose_the_engine(method, kind):
 
 
 def test_wrong_options_are_refused():
-    with pytest.raises(ValueError, match="queue_size: expected a number in .*, got 0"):
+    with pytest.raises(ValueError, match="queue_size: expected a number of at least 1, got 0"):
         Asynchronous(tiny_network(), queue_size=0)
     with pytest.raises(ValueError, match="latency.*got -1"):
         Asynchronous(tiny_network(), latency=-1)

@@ -45,13 +45,14 @@ def _maker(spec: str, thing: object) -> Callable[[np.random.Generator], tuple]:
         raise ValueError(f"--layer {spec}: expected a subclass of sgdni.Layer")
     if hasattr(thing, "example"):
         return thing.example
-    if _accepts(thing):
-        return lambda rng: (thing(), rng.standard_normal((6, 4)))
-    if _accepts(thing, 4, 3, None, dtype=np.float64):
-        return lambda rng: (thing(4, 3, rng, dtype=np.float64), rng.standard_normal((6, 4)))
+    for kind in {"dtype": np.float64}, {}:  # in float64 wherever the layer can be told
+        for sizes in (), (4, 3):
+            if _accepts(thing, *sizes, *sizes[:1], **kind):
+                return lambda rng, sizes=sizes, kind=kind: (
+                    thing(*sizes, *[rng][:len(sizes)], **kind), rng.standard_normal((6, 4)))
     raise ValueError(
-        f"--layer {spec}: neither {thing.__name__}() nor "
-        f"{thing.__name__}(4, 3, rng, dtype=np.float64) fits its arguments; {EXAMPLE_HELP}"
+        f"--layer {spec}: neither {thing.__name__}() nor {thing.__name__}(4, 3, rng), with or "
+        f"without dtype=np.float64, fits its arguments; {EXAMPLE_HELP}"
     )
 
 
