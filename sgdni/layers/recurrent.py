@@ -91,8 +91,8 @@ class Recurrent(Layer):
                            Product("dA", n, rows, width, transposed="left")],
                 "input": [Product("dx", rows, width, n_in, transposed="right")]}
 
-    def _open(self, x: Window) -> Window:
-        """Return window, state and what is kept of the state at each step: (T, B, 1), 1 or 0."""
+    def _open(self, x: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return window, state and, where there are any, starts."""
         name = type(self).__name__
         if not isinstance(x, tuple) or len(x) not in (2, 3):
             raise ValueError(f"{name} input: expected a tuple (window, state) or (window, state, "
@@ -106,14 +106,12 @@ class Recurrent(Layer):
         for what, array in (("window", window), ("state", state)):
             if array.dtype != self.dtype:
                 raise ValueError(f"{name} {what}: expected dtype {self.dtype}, got {array.dtype}")
-        keep = self.scratch("keep", (*window.shape[:2], 1), self.dtype)
-        keep[...] = 1
-        if len(x) == 3:
-            check_same_shape(f"{name} starts", x[2], window.shape[:2])
-            if x[2].dtype != np.dtype(bool):
-                raise ValueError(f"{name} starts: expected dtype bool, got {x[2].dtype}")
-            keep[x[2]] = 0
-        return window, state, keep
+        if len(x) == 2:
+            return window, state, None
+        check_same_shape(f"{name} starts", x[2], window.shape[:2])
+        if x[2].dtype != np.dtype(bool):
+            raise ValueError(f"{name} starts: expected dtype bool, got {x[2].dtype}")
+        return x
 
     def _check_cotangent(self, dy: Window) -> None:
         name, (steps, streams, _) = type(self).__name__, self._x.shape

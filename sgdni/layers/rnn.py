@@ -38,25 +38,27 @@ class RNN(Recurrent):
         self.activation = activation
 
     def forward(self, x: Window, training: bool = True) -> Window:
-        window, h, keep = self._open(x)
-        A, b = self.params["A"], self.params["b"]
-        shape = (*window.shape[:2], self.n)
-        outputs, h_before = (self.scratch(name, shape, self.dtype) for name in ("h", "h_before"))
-        product = self.scratch("product", shape[1:], self.dtype)
+        window, state, starts = self._open(x)
+        steps, streams, _ = window.shape
+        outputs = self.scratch("outputs", (steps, streams, self.n), self.dtype)
+        h = self.scratch("h", (steps + 1, streams, self.n), self.dtype)  # h[t] enters step t
+        product = self.scratch("product", state.shape, self.dtype)
         np.matmul(flat_rows(window), self.params["U"], out=flat_rows(outputs))
+        h[0] = state
         for t, a in enumerate(outputs):  # a holds x_t U, and then h_t
-            np.multiply(h, keep[t], out=h_before[t])
-            a += np.matmul(h_before[t], A, out=product)
-            a += b
-            h = np.tanh(a, out=a) if self.activation == "tanh" else a
-        self._x, self._keep, self._outputs, self._h_before = window, keep, outputs, h_before
-        final = self.scratch("final", h.shape, self.dtype)
-        final[...] = h
-        return outputs, final
+            if starts is not None:
+                h[t, starts[t]] = 0
+            a += np.matmul(h[t], self.params["A"], out=product)
+            a += self.params["b"]
+            if self.activation == "tanh":
+                np.tanh(a, out=a)
+            h[t + 1] = a
+        self._x, self._starts, self._outputs, self._h_before = window, starts, outputs, h[:-1]
+        return outputs, h[-1]
 
     def _back_through_time(self, d_outputs: np.ndarray, d_final: np.ndarray) -> Window:
         d_all = self.scratch("d_a", d_outputs.shape, self.dtype)
-        d_h = self.scratch("d_h", d_final.shape, self.dtype)  # of later steps
+        d_h = self.scratch("d_h", d_final.shape, self.dtype)  # through all later steps
         d_h[...] = d_final
         for t in reversed(range(len(d_all))):
             d_a, h = d_all[t], self._outputs[t]
@@ -68,5 +70,6 @@ class RNN(Recurrent):
             else:
                 d_a[...] = d_h
             np.matmul(d_a, self.params["A"].T, out=d_h)
-            d_h *= self._keep[t]
+            if self._starts is not None:
+                d_h[self._starts[t]] = 0
         return d_all, d_h

@@ -18,7 +18,7 @@ class ResetNotInBackward(LSTM):
     """A gradient flows back into the episode before."""
 
     def _back_through_time(self, d_outputs, d_final):
-        self._keep[...] = 1
+        self._starts = None
         return super()._back_through_time(d_outputs, d_final)
 
 
@@ -26,7 +26,7 @@ class CellNotCarried(LSTM):
     """Forward through the whole window, the gradient of the cell through one step only."""
 
     def _back_through_time(self, d_outputs, d_final):
-        self._gates[:-1, :, self.n : 2 * self.n] = 0  # f
+        self._gates[:-1, 1] = 0  # f
         return super()._back_through_time(d_outputs, d_final)
 
 
@@ -34,7 +34,7 @@ class ForgetGateOfNewCell(LSTM):
     """d_f with cell_t where cell_{t-1} belongs."""
 
     def _back_through_time(self, d_outputs, d_final):
-        self._cell_before = np.arctanh(self._squashed)
+        self._cell_before = np.arctanh(self._tanh_cell)
         return super()._back_through_time(d_outputs, d_final)
 
 
@@ -42,7 +42,7 @@ class TanhOfCell(LSTM):
     """The derivative of tanh(cell) taken as 1 - cell^2."""
 
     def _back_through_time(self, d_outputs, d_final):
-        self._squashed = np.arctanh(self._squashed)
+        self._tanh_cell = np.arctanh(self._tanh_cell)
         return super()._back_through_time(d_outputs, d_final)
 
 
@@ -53,7 +53,7 @@ class TruncatedToOneStep(RNN):
         d_a = d_outputs.copy()
         d_a[-1] += d_final
         d_a *= 1 - self._outputs**2
-        return d_a, d_a[0] @ self.params["A"].T * self._keep[0]
+        return d_a, d_a[0] @ self.params["A"].T * ~self._starts[0][:, None]
 
 
 class StateAfterStep(RNN):
