@@ -17,6 +17,17 @@ def test_softmax_cross_entropy_by_hand():
     )
 
 
+def test_rows_without_a_label_have_no_loss():
+    h, y = np.zeros((2, 3, 4)), np.array([[0, -7, 3], [-7, -7, 2]])
+    losses, delta = SoftmaxCrossEntropy(ignore_index=-7)(h, y)
+    np.testing.assert_allclose(losses, np.where(y < 0, 0, np.log(4)))
+    assert (delta[y < 0] == 0).all() and (delta[y >= 0].min(axis=-1) == -0.75).all()
+    with pytest.raises(ValueError, match="got -1"):
+        SoftmaxCrossEntropy(ignore_index=-7)(h, y // 7)
+    with pytest.raises(ValueError, match="ignore_index: expected a negative number, got 0"):
+        SoftmaxCrossEntropy(ignore_index=0)
+
+
 def test_mean_squared_error_by_hand():
     losses, delta = MeanSquaredError()(np.array([[1.0, 5.0]]), np.array([[3.0, 2.0]]))
     assert losses.tolist() == [6.5] and delta.tolist() == [[-2, 3]]
