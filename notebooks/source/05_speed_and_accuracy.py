@@ -26,7 +26,7 @@ from sgdni.data import load
 from sgdni.experiments.products import of_step, operations
 from sgdni.experiments.speed import pictures
 from sgdni.experiments.speed.breakeven import layered, learning, steps_ratio
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, entered, linked
+from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, Links, entered, linked
 from sgdni.experiments.speed.race import times_faster as compare_rows
 from sgdni.experiments.speed.sweep import measure, module_costs
 from sgdni.experiments.speed.tables import label, race_table
@@ -247,7 +247,7 @@ settings = replace(Settings.from_dict(record["settings"]), seed=SEED)
 workers = "processes" if sys.platform == "linux" else "threads"
 contenders = {c.name: replace(c, engine=workers) if c.engine == "processes" else c
               for c in entered(2) if c.name in (BACKPROP, SPLIT, DNI)}
-live = {latency: replace(settings, engine=workers, **linked(settings, latency))
+live = {latency: replace(settings, engine=workers, **linked(settings, Links(latency)))
         for latency in (0.0, 0.005)}
 
 

@@ -18,6 +18,7 @@ from sgdni.data import Dataset
 from sgdni.experiments.accuracy.compare import compare, progress
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import median
+from sgdni.experiments.speed import contenders as who
 from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, Plan, linked
 from sgdni.experiments.speed.race import Racer
 from sgdni.experiments.speed.sweep import link_costs, measure, module_costs, steps_faster
@@ -37,7 +38,7 @@ RIVALS = ("locked backprop", "model-parallel backprop", "pipelined backprop")
 def layered(base: Settings, workers: int, latency: float = 0.0) -> Settings:
     """Return the base with one hidden layer for each worker."""
     return replace(base, hidden=(base.hidden[0],) * workers, cuts=tuple(range(1, workers)),
-                   engine="processes", **linked(base, latency))
+                   engine="processes", **linked(base, who.Links(latency)))
 
 
 def break_even_map(plan: Plan) -> dict:

@@ -31,8 +31,8 @@ def entered(cores: int) -> list[Contender]:
         one,
         *([all_cores] if cores > 1 else []),
         Contender(SPLIT, "backprop", "processes", "model-parallel backprop"),
-        Contender(DATA_PARALLEL, "data-parallel", "processes"),
-        Contender(DELAYED, "delayed", "processes", changes={"lr": 0.1}),
+        Contender(DATA_PARALLEL, "data-parallel", "processes", "data-parallel backprop"),
+        Contender(DELAYED, "delayed", "processes", "delayed gradients", changes={"lr": 0.1}),
         Contender(THREADS, "cdni-ls", "threads", "decoupled"),
         Contender(DNI, "cdni-ls", "processes", "decoupled"),
         Contender(LOCAL_ERROR, "local-error", "processes", "decoupled",
@@ -41,19 +41,35 @@ def entered(cores: int) -> list[Contender]:
     ]
 
 
-def linked(base: Settings, latency: float) -> dict[str, object]:
-    """Return the changes for links of this latency: queues cover it with steps of 1 ms."""
-    return {"latency": latency, "queue_size": max(base.queue_size, int(1000 * latency))}
+@dataclass(frozen=True)
+class Links:
+    """Links between workers: seconds that a message is under way, bytes a second (None: no limit).
+    """
+
+    latency: float = 0.0
+    bandwidth: float | None = None
+
+    def __str__(self) -> str:
+        if not self.latency and self.bandwidth is None:
+            return "no links"
+        speed = f", {self.bandwidth * 8e-9:g} Gbit/s" if self.bandwidth else ""
+        return f"{1e3 * self.latency:g} ms{speed} links"
 
 
-def over_links(contenders: Sequence[Contender], base: Settings, latency: float
-               ) -> list[Contender]:
-    """Return those with processes once more, over links of this latency."""
-    return [
-        replace(c, name=f"{c.name}, {1e3 * latency:g} ms links",
-                changes={**linked(base, latency), **c.changes})
-        for c in contenders if c.engine == "processes"
-    ]
+#: Besides the latency of the race: a local network.
+NETWORK = Links(0.001, 125e6)
+
+
+def linked(base: Settings, links: Links) -> dict[str, object]:
+    """Return the changes for these links: queues cover the latency with steps of 1 ms."""
+    return {"latency": links.latency, "bandwidth": links.bandwidth,
+            "queue_size": max(base.queue_size, int(1000 * links.latency))}
+
+
+def over_links(contenders: Sequence[Contender], base: Settings, links: Links) -> list[Contender]:
+    """Return those with processes once more, over these links."""
+    return [replace(c, name=f"{c.name}, {links}", changes={**linked(base, links), **c.changes})
+            for c in contenders if c.engine == "processes"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,7 @@ class Plan:
         three repeats
     target : test accuracy whose time is compared
     steps : minibatches of a turn in the sweep; the first hundred after a fork are slower
-    race_only : leave out sweep, yardstick and map
+    race_only : leave out sweep, yardstick and map, and all links but those of this latency
     """
 
     data: Dataset
@@ -80,6 +96,11 @@ class Plan:
     target: float
     steps: int = 200
     race_only: bool = False
+
+    @property
+    def links(self) -> tuple[Links, ...]:
+        """What the race is run over, besides this machine alone."""
+        return (Links(self.latency),) if self.race_only else (Links(self.latency), NETWORK)
 
     @property
     def contenders(self) -> list[Contender]:

@@ -32,23 +32,26 @@ def draw_all(results: dict, folder: Path) -> list[Path]:
 
 
 def race(results: dict) -> Figure:
-    """Test accuracy against seconds of training, without links and over links with a latency.
+    """Test accuracy against seconds of training, without links and over each kind of them.
 
     Lines are medians over the repeats, bands reach from the least to the largest.
     """
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    links, goal = f"{1e3 * results['latency']:g} ms links", 100 * results["target"]
-    for axes, latency in zip(panels, (0.0, results["latency"]), strict=True):
+    every = sorted({(row["latency"], row.get("bandwidth") or 0) for row in results["race"]})
+    goal = 100 * results["target"]
+    figure = Figure(figsize=(2 + 4 * len(every), 4.6), layout="constrained")
+    panels = figure.subplots(1, len(every), sharey=True)
+    for axes, (latency, bandwidth) in zip(panels, every, strict=True):
+        links = who.Links(latency, bandwidth or None)
         for row in results["race"]:
-            if row["engine"] != "sequential" and row["latency"] != latency:
+            here = (row["latency"], row.get("bandwidth") or 0) == (latency, bandwidth)
+            if row["engine"] != "sequential" and not here:
                 continue  # beside the links, only those without workers stay
             name = row["name"].removesuffix(f", {links}")
             band(axes, *_curves(row["repeats"]), "--" if name.startswith("DNI") else "-",
                  color=COLOURS.get(name, c.GREEN), linewidth=1.5, label=name)
         axes.axhline(goal, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xscale="log", xlabel="seconds of training", ylim=(goal - 4, goal + 1.5),
-                 title=f"{links} between workers" if latency else "no links")
+                 title=f"{links} between workers" if latency else str(links))
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())

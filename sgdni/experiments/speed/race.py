@@ -69,7 +69,7 @@ class Racer:
 
 
 def race(plan: Plan, on_repeat: Callable[[list[dict]], None] = lambda rows: None) -> list[dict]:
-    """Train all, and those with processes once more over links with a latency, in turns.
+    """Train all, and those with processes once more over each kind of links, in turns.
 
     Returns JSON-ready rows, with what `times_faster` says of each against backprop on one core
     and against backprop split over the same links. `on_repeat` is called with the rows so far.
@@ -77,7 +77,8 @@ def race(plan: Plan, on_repeat: Callable[[list[dict]], None] = lambda rows: None
     def rows(runs: dict[str, Runs]) -> list[dict]:
         return compared([_row(mine, plan) for mine in runs.values()])
 
-    everyone = [*plan.contenders, *over_links(plan.contenders, plan.settings, plan.latency)]
+    everyone = [*plan.contenders, *(c for links in plan.links for c in over_links(
+        plan.contenders, plan.settings, links))]
     return rows(compare(everyone, plan.data, plan.settings, epochs=plan.epochs,
                         repeats=plan.repeats, start=partial(Racer, plan.target),
                         on_repeat=lambda runs: on_repeat(rows(runs))))
@@ -87,7 +88,8 @@ def _row(runs: Runs, plan: Plan) -> dict:
     racers, own = runs.learners, runs.contender.settings(plan.settings)
     return {
         "name": runs.contender.name, "method": runs.contender.method, "engine": own.engine,
-        "latency": own.latency, **runs.figures(plan.settings, plan.epochs),
+        "latency": own.latency, "bandwidth": own.bandwidth,
+        **runs.figures(plan.settings, plan.epochs),
         "update_latency": by_module([t for racer in racers for t in racer.update_latency]),
         "seconds_to_target": median(racer.reached and racer.reached[0] for racer in racers),
         "steps_to_target": median(racer.reached and racer.reached[1] for racer in racers),
@@ -100,9 +102,13 @@ def _row(runs: Runs, plan: Plan) -> dict:
 def compared(rows: list[dict]) -> list[dict]:
     """Return the rows with `vs_backprop` (on one core) and `vs_model_parallel` (same links)."""
     one = next(row for row in rows if row["name"] == BACKPROP)
-    split = {row["latency"]: row for row in rows if row["name"].startswith(SPLIT)}
+    split = {_links(row): row for row in rows if row["name"].startswith(SPLIT)}
     return [{**row, "vs_backprop": times_faster(row, one),
-             "vs_model_parallel": times_faster(row, split[row["latency"]])} for row in rows]
+             "vs_model_parallel": times_faster(row, split[_links(row)])} for row in rows]
+
+
+def _links(row: dict) -> tuple[float, float | None]:
+    return row["latency"], row.get("bandwidth")
 
 
 def times_faster(ours: dict, theirs: dict) -> dict[str, float | None]:

@@ -17,12 +17,13 @@ from sgdni.data import Dataset
 from sgdni.experiments.accuracy.compare import compare, progress
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median
-from sgdni.experiments.speed.contenders import Plan, linked
+from sgdni.experiments.speed.contenders import Links, Plan, linked
 from sgdni.runs.cuts import balance
 from sgdni.runs.methods import build_network
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
-from sgdni.timeline import SCHEDULES, Links, ModuleCost, measure_costs, measure_link, step_seconds
+from sgdni.timeline import SCHEDULES, ModuleCost, measure_costs, measure_link, step_seconds
+from sgdni.timeline import Links as LinkCosts
 from sgdni.training.batches import Minibatches, endless
 
 COST_REPEATS = 60  # of every operation, for the mean
@@ -31,8 +32,13 @@ PLAYED_STEPS = 200  # of the timeline; enough for the start not to matter
 
 def sweep(plan: Plan) -> list[dict]:
     """Measure at every point; return what was changed, its value, and what `measure` says."""
+    def without(changed: str) -> list[Contender]:
+        """Return the contenders without a setting of their own in what is swept."""
+        return [replace(c, changes={k: v for k, v in c.changes.items() if k != changed})
+                for c in plan.contenders]
+
     return [{"changed": changed, "value": value,
-             **measure(plan.contenders, settings, plan.data, **plan.measuring)}
+             **measure(without(changed), settings, plan.data, **plan.measuring)}
             for changed, value, settings in progress(points(plan.settings, plan.data), "sweep")]
 
 
@@ -45,7 +51,8 @@ def points(base: Settings, data: Dataset) -> list[tuple[str, float, Settings]]:
     width, depth, workers = base.hidden[0], len(base.hidden), len(base.interfaces) + 1
     base = replace(base, engine="processes")  # as a latency needs; contenders have their own
     changes = [("base", 0, {})]
-    changes += [("latency", s, linked(base, s)) for s in (0.001, 0.005, 0.02)]
+    changes += [("latency", s, linked(base, Links(s))) for s in (0.001, 0.005, 0.02)]
+    changes += [("bandwidth", b, linked(base, Links(0.001, b))) for b in (125e6, 12.5e6)]
     for layers in (2, 8):
         deeper = replace(base, hidden=(width,) * layers, cuts=None)
         if workers <= layers + 1:
@@ -133,26 +140,30 @@ def module_costs(method: str, settings: Settings, data: Dataset, rng: np.random.
     return measure_costs(network, batches, workers, **options)
 
 
-def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int) -> Links:
+def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int) -> LinkCosts:
     """Measure messages between workers: h with labels and context up, a gradient down."""
     size, dtype = settings.batch_size, np.dtype(settings.dtype)
     h, c = (np.zeros((size, width), dtype) for width in (max(settings.hidden), data.n_classes))
     up = (0, h, np.zeros(size, np.int64), c)
-    return Links(*(measure_link(message, settings.engine, latency, max(8, repeats // 4))
+    return LinkCosts(*(measure_link(message, settings.engine, latency, max(8, repeats // 4))
                    for message in (up, (h,))))
 
 
 def predict(contender: Contender, base: Settings, data: Dataset, turn: int, repeats: int
             ) -> float:
     """Return the seconds of a step that the timeline predicts from costs measured now."""
-    s = contender.settings(base)
-    decoupled, workers, options = contender.schedule == "decoupled", None, {}
+    s, schedule = contender.settings(base), contender.schedule
+    workers, options = None, {}
     if s.engine != "sequential":
         workers = s.engine
-        options = {"latency": s.latency, "links": link_costs(s, data, s.latency, repeats)}
-    if decoupled:
-        options |= {"fit_every": s.fit_every, "queue_size": s.queue_size}
+        options = {"latency": s.latency, "bandwidth": s.bandwidth or np.inf,
+                   "links": link_costs(s, data, s.latency, repeats)}
+    if schedule == "decoupled":
+        options["fit_every"] = s.fit_every
+    if schedule in ("decoupled", "delayed gradients"):
+        options["queue_size"] = s.queue_size
     # Locked workers take turns, so that none disturbs another.
     costs = module_costs(contender.method, s, data, np.random.default_rng((s.seed, turn)), workers,
-                         together=decoupled, repeats=repeats, threads=contender.blas_threads)
-    return step_seconds(SCHEDULES[contender.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)
+                         together=schedule not in ("locked backprop", "model-parallel backprop"),
+                         repeats=repeats, threads=contender.blas_threads)
+    return step_seconds(SCHEDULES[schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)

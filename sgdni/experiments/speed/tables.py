@@ -77,6 +77,7 @@ def label(point: dict) -> str:
     """Spell a point: what differs from the base, and its value."""
     name, value = point["changed"], point["value"]
     forms = {"base": "base", "latency": f"latency {1e3 * value:g} ms",
+             "bandwidth": f"1 ms, {value * 8e-9:g} Gbit/s",
              "batch_size": f"batch {value}", "fit_every": f"k {value}"}
     return forms.get(name, f"{name} {value}")
 
