@@ -107,7 +107,7 @@ def build(settings: Settings, x: np.ndarray, y: np.ndarray
         ours = of_step(schedule.network, settings.batch_size, decoupled=True, fit_every=fit_every)
         predicted[name] = operations(ours) / operations(products)
         contenders[name] = lambda s=schedule: s.step(x, y)
-    if "pytorch" in peers.available()[0]:
+    if "pytorch" not in peers.available()[1]:
         import torch
 
         torch.set_num_threads(1)

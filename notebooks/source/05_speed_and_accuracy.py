@@ -27,9 +27,8 @@ from sgdni.experiments.products import of_step, operations
 from sgdni.experiments.speed import pictures
 from sgdni.experiments.speed.breakeven import layered, learning, steps_ratio
 from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, entered, linked
-from sgdni.experiments.speed.costs import module_costs
 from sgdni.experiments.speed.race import times_faster as compare_rows
-from sgdni.experiments.speed.sweep import measure
+from sgdni.experiments.speed.sweep import measure, module_costs
 from sgdni.experiments.speed.tables import label, race_table
 from sgdni.plotting.colours import BLUE, ORANGE, SYNTHETIC, TRUE
 from sgdni.runs.methods import build_network

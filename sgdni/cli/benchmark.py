@@ -8,15 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from sgdni._util.checks import check_count
 from sgdni.cli import options, speed
 from sgdni.data import Dataset, load
 from sgdni.experiments.accuracy import peers, pictures
-from sgdni.experiments.accuracy.compare import Runs, compare
-from sgdni.experiments.accuracy.results import summarise
-from sgdni.experiments.accuracy.table import render
+from sgdni.experiments.accuracy.compare import compare
+from sgdni.experiments.accuracy.results import render, summarise
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.record import folder_for, write
 from sgdni.runs.methods import METHODS, lookup
@@ -118,12 +116,9 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, *, target: float, 
         for name in missing:
             print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
     with folder_for(args.out, "benchmark") as out:
-        def results_of(runs: dict[str, Runs]) -> dict:
-            return summarise(runs, data, settings, epochs=epochs, target=target)
-
+        results_of = partial(summarise, data=data, settings=settings, epochs=epochs, target=target)
         # Written after every repeat, so an interruption keeps the finished ones.
         runs = compare(contenders, data, settings, epochs=epochs, repeats=repeats,
-                       watch=partial(tqdm, unit="epoch", disable=None, leave=False),
                        on_repeat=lambda runs: print(f"so far in {write(results_of(runs), out)}"))
         results = results_of(runs)
         written = [write(results, out), *pictures.draw_all(results, out)]

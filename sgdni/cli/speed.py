@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from functools import partial
-
-from tqdm import tqdm
 
 from sgdni._util.checks import check_range
 from sgdni.cli import options
 from sgdni.data import Dataset
 from sgdni.experiments.record import folder_for, read, write
 from sgdni.experiments.speed import pictures
+from sgdni.experiments.speed.contenders import Plan
 from sgdni.experiments.speed.run import compare_speed
 from sgdni.experiments.speed.tables import document, render
 from sgdni.experiments.tables import number
@@ -36,9 +34,8 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
     check_range("--latency", latency, 0, 1, open_low=True)
     settings = Settings(**{**SETTINGS, **given})
     with folder_for(args.out, "speed") as out:
-        earlier = None
-        if (out / "results.json").exists():
-            earlier = read(out)
+        earlier = read(out) if (out / "results.json").exists() else None
+        if earlier:
             kept = ", ".join(earlier.get("finished", [])) or "nothing yet"
             print(f"going on in {out}, finished: {kept}")
         if settings.cuts is None and earlier:
@@ -49,11 +46,9 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
                   f"cost")
         if cores() == 1:
             print("one core only: workers share it, so nothing can be faster in parallel here")
+        plan = Plan(data, settings, cores(), latency, race_only=args.quick, **race)
         results = compare_speed(
-            data, settings, cores=cores(), latency=latency, earlier=earlier,
-            watch=partial(tqdm, disable=None, leave=False),
-            race_only=args.quick,
-            on_part=lambda results: print(f"so far in {write(results, out)}"), **race)
+            plan, earlier, on_part=lambda results: print(f"so far in {write(results, out)}"))
         # Where code is hosted, a folder shows this file.
         (out / "README.md").write_text(document(results), encoding="utf-8")
         written = [out / "results.json", out / "README.md", *pictures.draw_all(results, out)]

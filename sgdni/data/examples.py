@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sgdni._util.checks import check_same_shape
 from sgdni.data.pixels import scale_pixels
 
 
@@ -17,9 +18,15 @@ class Examples:
     ----------
     shape : tuple of int
         Number of examples in a pass, and the shape of one.
+
+    Raises
+    ------
+    ValueError
+        Unless there are as many labels as rows.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        check_same_shape("y", y, (len(x), *y.shape[1:]))
         self.x, self.y, self.shape = x, y, x.shape
 
     def order(self, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,6 @@ in catalogue.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sgdni.experiments.machine import describe
-from sgdni.experiments.record import read, write
+from sgdni.experiments.record import check_same, read, write
 from sgdni.plotting.figures import save
 
 Settings = dict[str, object]
@@ -40,7 +39,7 @@ class Experiment:
     draw : results -> Figure
     full : settings with their defaults; each becomes an option of the command line
     quick : what is smaller with ``--quick``, which is to take less than a minute
-    seeds, quick_seeds : how many
+    seeds : how many; one with ``--quick``
     tolerance : by how much a finding may differ in a rerun, as a share of it; by name
     """
 
@@ -53,7 +52,6 @@ class Experiment:
     full: Settings
     quick: Settings = field(default_factory=dict)
     seeds: int = 3
-    quick_seeds: int = 1
     tolerance: dict[str, float] = field(default_factory=dict)
 
 
@@ -70,7 +68,11 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
         For a results.json of something else.
     """
     results = {"experiment": experiment.name, "machine": describe(), "settings": settings}
-    results["rows"] = _earlier(results, folder)
+    earlier = {"rows": []}
+    if (folder / "results.json").exists():
+        earlier = read(folder)
+        check_same(results, earlier, folder / "results.json")
+    results["rows"] = earlier["rows"]
     done = {row["seed"] for row in results["rows"]}
     for seed in range(seeds):
         def progress(share: float, seed: int = seed) -> None:
@@ -86,18 +88,6 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
     results = read(folder)
     save({experiment.name: experiment.draw(results)}, folder)
     return results
-
-
-def _earlier(mine: dict, folder: Path) -> list[dict]:
-    """Return the rows of a results.json that begins like mine, if there is one."""
-    path = folder / "results.json"
-    if not path.exists():
-        return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    for name, value in json.loads(json.dumps(mine)).items():
-        if found.get(name) != value:
-            raise ValueError(f"{path}: made with other {name}; choose another folder")
-    return found["rows"]
 
 
 @dataclass(frozen=True)

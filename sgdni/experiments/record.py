@@ -64,6 +64,13 @@ def read(path: Path) -> dict:
     return found
 
 
+def check_same(first: dict, earlier: dict, where: Path | str) -> None:
+    """Refuse earlier results that start otherwise: to go on there would mix two comparisons."""
+    for name, value in json.loads(json.dumps(first)).items():
+        if earlier.get(name) != value:
+            raise ValueError(f"{where}: made with other {name}; choose another folder")
+
+
 def _finite(value):
     """Return `value` with NaN and infinity, which JSON does not know, as None."""
     if isinstance(value, dict):

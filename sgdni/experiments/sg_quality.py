@@ -13,7 +13,7 @@ from sgdni._util.checks import check_count
 from sgdni.data import load
 from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.plotting.colours import BLUE, TRUE
-from sgdni.plotting.figures import tidy
+from sgdni.plotting.figures import band, tidy
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 
@@ -59,10 +59,8 @@ def draw(results: dict) -> Figure:
     for what, colour, label in (("truth", TRUE, "against the true gradient"),
                                 ("target", BLUE, "against the target that it is fitted to")):
         values = np.array([[row[what] for row in rows if row["interface"] == i]
-                           for i in interfaces])
-        axes.plot(interfaces, np.median(values, axis=1), "o-", color=colour, label=label)
-        axes.fill_between(interfaces, values.min(axis=1), values.max(axis=1), color=colour,
-                          alpha=0.15, linewidth=0)
+                           for i in interfaces]).T
+        band(axes, interfaces, values, marker="o", color=colour, label=label)
     axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":", label="predicting zero")
     axes.set(xlabel="interface, counted from the bottom", xticks=interfaces, ylim=(0, None),
              ylabel="relative squared error")

@@ -110,11 +110,13 @@ def draw(results: dict) -> Figure:
     cases = list(dict.fromkeys((row["interfaces"], row["late"]) for row in results["rows"]))
     for k, (name, colour) in enumerate(COLOURS.items()):
         for x, (interfaces, late) in enumerate(cases):
-            values = every[name, interfaces, late]
+            values = every.get((name, interfaces, late), np.array([]))
             there = np.isfinite(values)
             place = x + 0.2 * (k - 1)
             axes.plot(np.full(there.sum(), place), values[there], "o", color=colour, alpha=0.6,
                       markersize=5, label=name if x == 0 else None)
+            if len(values) == 0:
+                continue  # backprop itself was not there in any seed
             if there.all():
                 axes.plot([place - 0.08, place + 0.08], [np.median(values)] * 2, color=colour)
             else:

@@ -1,27 +1,27 @@
-"""Tables of results: on a terminal, and in Markdown for documents."""
+"""Tables of results: on a terminal, and in Markdown for documents. A row is a dict by heading."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-Rows = Sequence[Sequence[str]]
+Rows = Sequence[dict[str, str]]
 
 
-def plain(header: Sequence[str], rows: Rows) -> str:
+def plain(rows: Rows) -> str:
     """Return the table as text; all columns but the first end at the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]),
-                   *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in (header, *rows)
-    ]
+    cells = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join([row[0].ljust(widths[0]),
+                        *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+             for row in cells]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def markdown(header: Sequence[str], rows: Rows) -> str:
+def markdown(rows: Rows) -> str:
     """Return the same table in Markdown."""
-    rule = "|---" + "|---:" * (len(header) - 1) + "|"
-    head, *body = ("| " + " | ".join(row) + " |" for row in (header, *rows))
+    rule = "|---" + "|---:" * (len(rows[0]) - 1) + "|"
+    head, *body = ("| " + " | ".join(cells) + " |"
+                   for cells in (rows[0], *(row.values() for row in rows)))
     return "\n".join([head, rule, *body])
 
 

@@ -1,10 +1,11 @@
-"""What figures share: quiet axes, a legend below the panels, files."""
+"""What figures share: quiet axes, lines with bands, a legend below the panels, files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,6 +17,17 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)
+
+
+def band(axes: Axes, x: np.ndarray, values: np.ndarray, style: str = "-", **line) -> None:
+    """Draw the medians of `values` (repeats, n) over x (n,), in a band from least to largest.
+
+    A line of one point gets a marker, to be seen. `line` goes to `Axes.plot`.
+    """
+    line.setdefault("marker", "o" if len(x) == 1 else None)
+    drawn, = axes.plot(x, np.median(values, axis=0), style, **line)
+    axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=drawn.get_color(),
+                      alpha=0.15, linewidth=0)
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:

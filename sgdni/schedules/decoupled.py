@@ -38,7 +38,7 @@ class Decoupled(Schedule):
     Raises
     ------
     ValueError
-        For a network without interfaces, or options out of range.
+        Unless an interface is between any two modules, and for options out of range.
     """
 
     def __init__(self, network: Network, *, fit_every: int = 1, update_probability: float = 1.0,

@@ -110,17 +110,20 @@ class LocalErrorSG(SyntheticGradient):
         self._solve()
 
     def _solve(self) -> None:
-        """(S + k I) P = T + k W, where S = b'b, T = b'target and k = rho * meandiag."""
+        """(S + k I) P = T + k W, where S = b'b, T = b'target and k = rho * meandiag.
+
+        All in units of meandiag: where errors fade, S is too small a number to be inverted.
+        """
         m = self.head.width
-        regular = self._S.copy()
-        diagonal = regular.ravel()[:: m + 1]  # a view
-        k = max(self.rho, self._least_rho) * float(diagonal.sum()) / m
-        if k == 0:  # no error so far: nothing to learn from
+        unit = float(np.trace(self._S)) / m
+        if unit < np.finfo(self.dtype).tiny:  # no error, so far or any more: nothing to learn from
             return
-        diagonal += k
+        rho = max(self.rho, self._least_rho)
+        regular = self._S / unit
+        regular.ravel()[:: m + 1] += rho
         inverse = np.linalg.inv(regular)  # at this size the fastest way
-        np.matmul(inverse, self._T, out=self.A)
-        np.multiply(inverse, k, out=self.G)
+        np.matmul(inverse, self._T / unit, out=self.A)
+        np.multiply(inverse, rho, out=self.G)
 
     def _signal(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
         check_array("synthetic gradient's h", h)

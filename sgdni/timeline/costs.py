@@ -19,6 +19,7 @@ from sgdni._util.checks import check_count
 from sgdni._util.shared import shared_zeros
 from sgdni.networks import Network
 from sgdni.parallel.workers import TEAMS
+from sgdni.parallel.workers.channel import arrays_in
 from sgdni.schedules import Schedule
 
 WARM_UP = 3  # repeats that are not counted
@@ -137,7 +138,7 @@ def measure_link(message: tuple, workers: str, latency: float = 0.0, repeats: in
     """
     check_count("repeats", repeats, WARM_UP + 1)
     team, times = TEAMS[workers](), shared_zeros((3, repeats))
-    nbytes = sum(a.nbytes for a in message if isinstance(a, np.ndarray))
+    nbytes = sum(a.nbytes for a in arrays_in(message))
     to, fro, late, back = (team.channel(1, t, MESSAGE_BYTES + nbytes)
                            for t in (0.0, 0.0, latency, latency))
 
@@ -192,11 +193,13 @@ def _moves(network: Network, batches: Iterator[tuple[np.ndarray, np.ndarray]]
                 moves.loss(h, y)
 
         mine: dict[str, Callable[[], object]] = {"forward": forward}
+        taught = [interface.model.wants_targets for interface in network.interfaces]
         if network.interfaces and i < moves.top:
             mine["predict"] = partial(moves.predict, i, h, c[i])
-            mine["fit"] = partial(moves.fit, i, h, c[i], delta)
+            if taught[i]:
+                mine["fit"] = partial(moves.fit, i, h, c[i], delta)
         mine["learn"] = partial(moves.learn, i, delta, target=False)
-        if i > 0:
+        if i > 0 and (not taught or taught[i - 1]):
             mine["learn with target"] = partial(moves.learn, i, delta, target=True)
         everything.append(mine)
     return everything
@@ -213,6 +216,8 @@ def _cost(times: dict[str, np.ndarray], nbytes: int) -> ModuleCost:
     target, predict, fit = 0.0, 0.0, 0.0
     if "learn with target" in times:
         target = max(0.0, float(np.median(times["learn with target"] - times["learn"])))
+    if "predict" in times:
+        predict = usual("predict")
     if "fit" in times:
-        predict, fit = usual("predict"), float(np.mean(times["fit"]))
+        fit = float(np.mean(times["fit"]))
     return ModuleCost(usual("forward"), usual("learn"), target, predict, fit, nbytes)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sgdni._util.checks import check_count
 from sgdni.data import Dataset, Examples
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -26,10 +27,18 @@ class Minibatches:
         Drawn from when a pass begins.
     steps : int, optional
         Minibatches in a pass, over as many shuffles as that takes; by default one shuffle's.
+
+    Raises
+    ------
+    ValueError
+        For a batch size that no shuffle could fill, and for steps below 1.
     """
 
     def __init__(self, examples: Examples, batch_size: int, rng: np.random.Generator,
                  dtype: np.dtype = np.float32, steps: int | None = None) -> None:
+        check_count("batch_size", batch_size, 1, examples.shape[0])
+        if steps is not None:
+            check_count("steps", steps)
         self.examples, self.batch_size, self.rng, self.dtype = examples, batch_size, rng, dtype
         self.each = examples.shape[0] // batch_size  # minibatches in one shuffle
         self.steps = self.each if steps is None else steps

@@ -18,7 +18,7 @@ from sgdni._util.files import temporary_beside
 from sgdni.training.history import EpochRecord
 from sgdni.training.trainer import Trainer
 
-FORMAT = "sgdni checkpoint 1"
+FORMAT = "sgdni checkpoint 2"
 META = "meta.json"
 
 
@@ -37,7 +37,7 @@ def save(path: str | Path, trainer: Trainer, settings: dict) -> None:
     meta = {
         "format": FORMAT,
         "settings": settings,
-        "generators": {k: g.bit_generator.state for k, g in trainer.generators.items()},
+        "generators": _states(trainer),
         "history": [record.to_dict() for record in trainer.history],
     }
     # Some generators keep arrays in their state.
@@ -68,17 +68,31 @@ def restore(path: str | Path, trainer: Trainer) -> None:
     ]
     problems += [f"{name} is missing" for name in live if name not in arrays]
     problems += [f"{name} is unknown" for name in arrays if name not in live]
-    if trainer.generators.keys() != meta["generators"].keys():
-        problems.append(f"random generators: expected {sorted(trainer.generators)}, "
-                        f"got {sorted(meta['generators'])}")
+    mine, saved = ({name: state.get("bit_generator") for name, state in states.items()}
+                   for states in (_states(trainer), meta["generators"]))
+    if mine != saved:
+        problems.append(f"random generators: expected {mine}, got {saved}")
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise CheckpointError(f"{path}: made with other settings: {'; '.join(problems[:3])}{more}")
+    before = _states(trainer)
+    try:
+        _put_back(trainer, meta["generators"])
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        _put_back(trainer, before)
+        raise CheckpointError(f"{path}: damaged, the states of its random generators") from error
     for name, array in live.items():
         array[...] = arrays[name]
-    for name, generator in trainer.generators.items():
-        generator.bit_generator.state = meta["generators"][name]
     trainer.history[:] = meta["history"]
+
+
+def _states(trainer: Trainer) -> dict[str, dict]:
+    return {name: g.bit_generator.state for name, g in trainer.generators.items()}
+
+
+def _put_back(trainer: Trainer, states: dict[str, dict]) -> None:
+    for name, generator in trainer.generators.items():
+        generator.bit_generator.state = states[name]
 
 
 def read_settings(path: str | Path) -> dict:

@@ -12,7 +12,7 @@ class EpochRecord:
     train_seconds : wall time of this epoch's training steps alone, without evaluation.
     total_seconds : the same summed over all epochs so far.
     sg_relative_error, sg_cosine, sg_target_error : one number for each interface, bottom to top,
-        after the epoch (see training.quality); empty without SG models.
+        after the epoch (see analysis.quality); empty without SG models.
     """
 
     epoch: int

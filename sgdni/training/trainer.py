@@ -43,14 +43,23 @@ class Trainer:
                  rng: np.random.Generator, dtype: np.dtype = np.float32,
                  probe_batches: int = 8) -> None:
         check_count("batch_size", batch_size, 2, len(data.x_train))
-        self.schedule, self.data, self.batch_size, self.rng = schedule, data, batch_size, rng
+        self.schedule, self.data = schedule, data
         self.dtype, self.probe_batches = np.dtype(dtype), probe_batches
         self._batches = Minibatches(data.examples(), batch_size, rng, self.dtype)
         self.history: list[EpochRecord] = []
 
     @property
+    def batch_size(self) -> int:
+        return self._batches.batch_size
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generator that shuffles."""
+        return self._batches.rng
+
+    @property
     def steps_per_epoch(self) -> int:
-        return len(self.data.x_train) // self.batch_size
+        return self._batches.steps
 
     def epoch(self, on_step: Callable[[StepResult], None] | None = None) -> EpochRecord:
         """Train for one epoch, evaluate, and append the record to `history`.

@@ -14,8 +14,7 @@ from helpers import TINY, blobs
 from sgdni._util.blas import blas_libraries, blas_threads
 from sgdni.cli import main
 from sgdni.experiments.accuracy.compare import Runs, compare
-from sgdni.experiments.accuracy.results import summarise
-from sgdni.experiments.accuracy.table import render
+from sgdni.experiments.accuracy.results import render, summarise
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.products import Product
 from sgdni.experiments.record import folder_for, write
@@ -195,10 +194,10 @@ def test_an_interrupted_write_leaves_the_old_record(tmp_path):
 
 
 def test_tables_in_both_forms():
-    header, rows = ("who", "ms"), [("a", "1.0"), ("long", "10.0")]
-    assert plain(header, rows).splitlines() == [
+    rows = [{"who": "a", "ms": "1.0"}, {"who": "long", "ms": "10.0"}]
+    assert plain(rows).splitlines() == [
         "who     ms", "----------", "a      1.0", "long  10.0"]
-    assert markdown(header, rows).splitlines() == [
+    assert markdown(rows).splitlines() == [
         "| who | ms |", "|---|---:|", "| a | 1.0 |", "| long | 10.0 |"]
 
 

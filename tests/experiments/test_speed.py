@@ -12,6 +12,7 @@ from helpers import TINY, blobs
 
 from sgdni.cli import main
 from sgdni.cli import speed as cli_speed
+from sgdni.experiments.accuracy import compare
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.record import write
 from sgdni.experiments.speed import breakeven, pictures, race, run, sweep, tables
@@ -23,10 +24,10 @@ from sgdni.experiments.speed.contenders import (
     LOCAL_ERROR,
     LOCAL_LOSS,
     SPLIT,
+    Plan,
     entered,
     over_links,
 )
-from sgdni.experiments.speed.limit import parallel_limit
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 from sgdni.schedules import DivergenceError
@@ -43,7 +44,7 @@ def results(tmp_path_factory):
     data = blobs(np.random.default_rng(0), n_train=320)
     watched, parts = [], []
 
-    def watch(things, name):
+    def watch(things, name, **options):
         watched.append(name)
         return things
     few = [p for p in sweep.points(BASE, data)
@@ -51,7 +52,8 @@ def results(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:  # a few points: the others differ in settings only
         patch.setattr(sweep, "points", lambda *args: few)
         patch.setattr(breakeven, "MEASURED", (0.0, 0.001))
-        found = run.compare_speed(data, BASE, watch=watch, **OPTIONS,
+        patch.setattr(compare, "tqdm", watch)
+        found = run.compare_speed(Plan(data, BASE, **OPTIONS),
                                   on_part=lambda results: parts.append(sorted(results)))
     assert {"repeat 2 of 2", "sweep", "predict", "measure"} <= set(watched)
     assert "race" in parts[0] and len(parts) == 2 + 5 and parts[-1] == sorted(found)
@@ -91,7 +93,8 @@ def test_sweep_predicts_where_every_worker_has_a_core(results):
 
 def test_tables_and_pictures(results, tmp_path):
     assert tables.render(results).count("\n") > 20
-    rows = tables.sweep_table(results, changed=("latency",)).splitlines()
+    late = [point for point in results["sweep"] if point["changed"] == "latency"]
+    rows = tables.sweep_table({"sweep": late}).splitlines()
     assert len(rows) == 2 + len(entered(2)) and "latency 1 ms" in rows[-1]
     report = tables.document(results)
     assert all(part in report for part in (rows[2], "(break_even.png)"))
@@ -190,27 +193,27 @@ def test_an_error_beside_the_yardstick_ends_it():
     data = blobs(np.random.default_rng(0), n_train=320)
     hot = replace(BASE, lr=1e9, batch_norm=False)
     with pytest.raises(DivergenceError):
-        parallel_limit(entered(2)[0], hot, data, cores=2, turns=1, steps=50)
+        race.parallel_limit(Plan(data, hot, **OPTIONS | {"steps": 50}))
 
 
 def test_finished_parts_are_kept(results, monkeypatch):
     data = blobs(np.random.default_rng(0), n_train=320)
     earlier = json.loads(json.dumps(results))
-    assert run.compare_speed(data, BASE, earlier=earlier, **OPTIONS) == earlier
+    assert run.compare_speed(Plan(data, BASE, **OPTIONS), earlier) == earlier
     earlier["finished"].remove("parallel_limit")
-    monkeypatch.setattr(run, "parallel_limit", lambda *args, **kwargs: 1.23)
-    again = run.compare_speed(data, BASE, earlier=earlier, **OPTIONS)
+    monkeypatch.setattr(run, "parallel_limit", lambda plan: 1.23)
+    again = run.compare_speed(Plan(data, BASE, **OPTIONS), earlier)
     assert again["parallel_limit"] == 1.23 and again["break_even_map"] == results["break_even_map"]
     with pytest.raises(ValueError, match="made with other settings"):
-        run.compare_speed(data, replace(BASE, lr=0.01), earlier=earlier, **OPTIONS)
+        run.compare_speed(Plan(data, replace(BASE, lr=0.01), **OPTIONS), earlier)
 
 
 def test_on_the_command_line(results, monkeypatch, tmp_path, capsys):
     given = {}
 
-    def measured(data, settings, **options):
-        given.update(options, settings=settings)
-        options["on_part"](results)
+    def measured(plan, earlier, on_part):
+        given.update(vars(plan))
+        on_part(results)
         return results
     monkeypatch.setattr(cli_speed, "compare_speed", measured)
     options = ["--hidden", "9", "8", "--latency", "0.002", "--repeats", "1", "--out", str(tmp_path)]

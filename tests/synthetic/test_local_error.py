@@ -316,3 +316,16 @@ def test_wrong_target_and_options_are_refused(rng):
         LocalErrorSG(HEADS["linear"](rng), rho=-1)
     with pytest.raises(ValueError, match="forgetting_factor: .* got 0"):
         LocalErrorSG(HEADS["linear"](rng), forgetting_factor=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, F64])
+def test_errors_that_fade_leave_the_model_finite(rng, dtype):
+    """Their squares get too small to be inverted; the map is the last one that could be known."""
+    model = LocalErrorSG(LinearHead(6, 4, rng, dtype=dtype), 1.0)
+    c, h = np.eye(4, dtype=dtype)[rng.integers(0, 4, 64)], rng.standard_normal((64, 6))
+    target = rng.standard_normal((64, 6)).astype(dtype)
+    for scale in (1.0, 1e-18, 1e-30):  # of errors: squares down to 1e-60
+        model._signal = lambda h, c, s=scale: np.full((64, 4), s, dtype) * (2 * c - 1)
+        for _ in range(900):
+            model.fit(h.astype(dtype), c, target)
+    assert np.isfinite(model.P).all()

@@ -161,6 +161,13 @@ def test_measured_costs_are_there_for_every_operation(rng, workers, together):
     assert costs[-1].predict == costs[-1].fit == costs[0].target == 0
 
 
+def test_nobody_makes_targets_for_a_local_loss(rng):
+    costs = measure_costs(build_network("local-loss", TINY, 5, 3, rng), cycle(minibatches(3)),
+                          repeats=10)
+    assert all(c.predict > 0 for c in costs[:-1])
+    assert all(c.target == c.fit == 0 for c in costs)
+
+
 def test_a_failing_operation_ends_the_measurement(rng):
     network = build_network("cdni", TINY, 5, 3, rng)
 

@@ -10,7 +10,7 @@ import pytest
 from helpers import TINY, blobs
 
 from sgdni.runs.methods import METHODS, build_trainer
-from sgdni.training import checkpoint
+from sgdni.training import Trainer, checkpoint
 from sgdni.training.checkpoint import CheckpointError
 
 DATA = blobs(np.random.default_rng(0))
@@ -102,7 +102,7 @@ def test_foreign_files_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         checkpoint.restore(tmp_path / "none.npz", trainer)
     write_meta(arrays, {"format": "sgdni checkpoint 99"})
-    with pytest.raises(CheckpointError, match="expected 'sgdni checkpoint 1', got"):
+    with pytest.raises(CheckpointError, match="expected 'sgdni checkpoint 2', got"):
         checkpoint.restore(arrays, trainer)
 
 
@@ -128,12 +128,41 @@ def test_incomplete_metadata_is_refused_before_anything_is_changed(tmp_path, mis
 
 @pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
 def test_every_kind_of_generator_is_saved(tmp_path, kind):
-    trainers = [build_trainer("backprop", TINY, DATA) for _ in range(2)]
-    for trainer, seed in zip(trainers, (1, 2), strict=True):
-        trainer.rng = np.random.Generator(kind(seed))
-    checkpoint.save(tmp_path / "run.npz", trainers[0], {})
-    checkpoint.restore(tmp_path / "run.npz", trainers[1])
-    assert trainers[0].rng.random() == trainers[1].rng.random()
+    def make(kind, seed):
+        schedule = build_trainer("backprop", TINY, DATA).schedule
+        return Trainer(schedule, DATA, batch_size=TINY.batch_size,
+                       rng=np.random.Generator(kind(seed)))
+
+    first, second = make(kind, 1), make(kind, 2)
+    first.epoch()
+    checkpoint.save(tmp_path / "run.npz", first, {})
+    checkpoint.restore(tmp_path / "run.npz", second)
+    for trainer in (first, second):
+        trainer.epoch()
+    for name, array in first.schedule.state().items():
+        np.testing.assert_array_equal(array, second.schedule.state()[name])
+    other = make(np.random.PCG64, 2)
+    before, drawn = state_of(other)[0], other.rng.bit_generator.state
+    with pytest.raises(CheckpointError, match="random generators: expected .*PCG64"):
+        checkpoint.restore(tmp_path / "run.npz", other)
+    assert other.rng.bit_generator.state == drawn
+    for name, array in other.schedule.state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_a_generators_state_that_is_none_changes_nothing(tmp_path):
+    path, trainer = saved(tmp_path)
+    with np.load(path) as file:
+        arrays = {name: file[name] + 1 for name in file.files if name != "meta.json"}
+        meta = json.loads(file["meta.json"].tobytes())
+    meta["generators"]["order"]["state"] = {"state": "none", "inc": 1}
+    write_meta(path, meta, **arrays)
+    before, drawn = state_of(trainer)[0], trainer.rng.bit_generator.state
+    with pytest.raises(CheckpointError, match="damaged, the states of its random generators"):
+        checkpoint.restore(path, trainer)
+    assert trainer.rng.bit_generator.state == drawn
+    for name, array in trainer.schedule.state().items():
+        np.testing.assert_array_equal(array, before[name])
 
 
 def test_another_network_is_refused_by_name(tmp_path):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from tqdm import tqdm
+
 from sgdni._util.blas import blas_threads
 from sgdni.data import Dataset
 from sgdni.experiments.contenders import Contender, Learner
@@ -18,12 +20,10 @@ from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
 from sgdni.training import EpochRecord
 
-Watch = Callable[[Iterable, str], Iterable]  # passes things on, and shows how far they are
 
-
-def unwatched(things: Iterable, name: str) -> Iterable:
-    """Pass things on, and show nothing."""
-    return things
+def progress(things: Iterable, name: str) -> Iterable:
+    """Pass things on, and show on a terminal how far they are."""
+    return tqdm(things, name, disable=None, leave=False)
 
 
 @dataclass
@@ -63,24 +63,14 @@ class Runs:
 
 
 def compare(contenders: Sequence[Contender], data: Dataset, settings: Settings, *, epochs: int,
-            repeats: int, watch: Watch = unwatched,
+            repeats: int,
             start: Callable[[Contender, Settings, Dataset], Learner] = Contender.trainer,
             on_repeat: Callable[[dict[str, Runs]], None] = lambda runs: None) -> dict[str, Runs]:
     """Train every contender for `epochs`, `repeats` times with seeds seed, seed + 1, ...
 
     A contender that breaks down drops out of that repeat with what it had; the others go on.
-
-    Parameters
-    ----------
-    contenders, data, settings : who, on what, how
-    watch : passes on the turns of a repeat, to show progress
-    start : makes what trains
-    on_repeat : called after each repeat with all runs so far, to save them
-
-    Returns
-    -------
-    dict of str to Runs
-        By the contenders' names.
+    `start` makes what trains; `on_repeat` is called after each repeat with all runs so far. Runs
+    are by the contenders' names.
     """
     runs = {contender.name: Runs(contender) for contender in contenders}
     for repeat in range(repeats):
@@ -89,7 +79,7 @@ def compare(contenders: Sequence[Contender], data: Dataset, settings: Settings, 
         for name, learner in running.items():
             runs[name].learners.append(learner)
         turns = [contender for _ in range(epochs) for contender in contenders]
-        for contender in watch(turns, f"repeat {repeat + 1} of {repeats}"):
+        for contender in progress(turns, f"repeat {repeat + 1} of {repeats}"):
             name = contender.name
             if name not in running:
                 continue

@@ -26,55 +26,73 @@ from sgdni.training.batches import minibatches
 def available(blas_threads: int = 1) -> tuple[list[Contender], list[str]]:
     """Return the peers that are installed, as contenders, and the names of the others."""
     peers = {"pytorch": ("torch", TorchPeer), "scikit-learn": ("sklearn", SklearnPeer)}
-    here = {name for name, (package, _) in peers.items() if importlib.util.find_spec(package)}
-    return [
-        Contender(name, blas_threads=blas_threads,
-                  build=partial(build, blas_threads=blas_threads))
-        for name, (_, build) in peers.items() if name in here
-    ], [name for name in peers if name not in here]
+    found = [Contender(name, blas_threads=blas_threads,
+                       build=partial(peer, blas_threads=blas_threads))
+             for name, (package, peer) in peers.items() if importlib.util.find_spec(package)]
+    return found, [name for name in peers if name not in [c.name for c in found]]
 
 
 class Peer:
-    """What both share: nothing waits for another epoch."""
+    """Another library's training, recorded like ours.
+
+    A subclass has `train`, an epoch that returns each step's loss and the training accuracy, and
+    `scores`, the logarithms (B, classes) of the probabilities.
+    """
+
+    def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
+        self.settings, self.data, self.blas_threads = settings, data, blas_threads
+        self.dtype = np.dtype(settings.dtype)
+        self.history: list[EpochRecord] = []
+
+    def epoch(self) -> EpochRecord:
+        started = time.perf_counter()
+        losses, train_accuracy = self.train()
+        seconds = time.perf_counter() - started
+        y = self.data.y_test
+        scores = self.scores(scale_pixels(self.data.x_test, self.dtype))
+        before = self.history[-1].total_seconds if self.history else 0.0
+        self.history.append(EpochRecord(
+            epoch=len(self.history) + 1, steps=len(losses), train_loss=float(np.mean(losses)),
+            train_accuracy=train_accuracy, test_loss=-float(scores[np.arange(len(y)), y].mean()),
+            test_accuracy=float((scores.argmax(axis=1) == y).mean()),
+            train_seconds=seconds, total_seconds=before + seconds,
+        ))
+        return self.history[-1]
 
     def dismiss(self) -> None:
-        pass
+        """Nothing waits for another epoch."""
 
 
 class TorchPeer(Peer):
     """PyTorch eager, as a contender."""
 
     def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
+        super().__init__(settings, data, blas_threads)
         # Our own backprop trainer, never trained: the source of weights and minibatch order.
         twin = build_trainer("backprop", settings, data)
-        self.settings, self.data, self.rng = settings, data, twin.rng
-        self.dtype, self.blas_threads = np.dtype(settings.dtype), blas_threads
-        self.history: list[EpochRecord] = []
-        layers = [layer for m in twin.schedule.network.modules for layer in m.layers]
-        self.model = torch_model(layers)
+        modules, self.rng = twin.schedule.network.modules, twin.rng
+        self.model = torch_model([layer for m in modules for layer in m.layers])
         self.optimizer = torch_optimizer(self.model, settings)
 
-    def epoch(self) -> EpochRecord:
+    def train(self) -> tuple[list[float], float]:
         import torch
 
         torch.set_num_threads(self.blas_threads)  # its own BLAS, which our pinning misses
-        x, y, size = self.data.x_train, self.data.y_train, self.settings.batch_size
-        losses, right = [], 0
+        losses, right = [], []
         self.model.train()
-        started = time.perf_counter()
-        for x_batch, y_batch in minibatches(x, y, size, self.rng, self.dtype):
-            loss, h = torch_step(self.model, self.optimizer, x_batch, y_batch)
+        for x, y in minibatches(self.data.x_train, self.data.y_train, self.settings.batch_size,
+                                self.rng, self.dtype):
+            loss, h = torch_step(self.model, self.optimizer, x, y)
             losses.append(loss)
-            right += int((h.argmax(axis=1) == y_batch).sum())
-        seconds = time.perf_counter() - started
+            right.append((h.argmax(axis=1) == y).mean())
+        return losses, float(np.mean(right))
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        import torch
+
         self.model.eval()
         with torch.no_grad():
-            h = self.model(torch.from_numpy(scale_pixels(self.data.x_test, self.dtype)))
-            labels = torch.from_numpy(np.array(self.data.y_test))
-            test_loss = float(torch.nn.functional.cross_entropy(h, labels))
-            test_accuracy = float((h.argmax(dim=1) == labels).double().mean())
-        return _record(self.history, losses, right / (len(losses) * size), test_loss,
-                       test_accuracy, seconds)
+            return torch.log_softmax(self.model(torch.from_numpy(x)), dim=1).numpy()
 
 
 def torch_model(layers: list):
@@ -127,9 +145,8 @@ class SklearnPeer(Peer):
     def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
         from sklearn.neural_network import MLPClassifier
 
-        self.data, self.settings = data, settings
-        self.dtype = np.dtype(settings.dtype)
-        self.history: list[EpochRecord] = []
+        super().__init__(settings, data, blas_threads)
+        self.x_train = scale_pixels(data.x_train, self.dtype)
         activation = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}[settings.activation]
         self.model = MLPClassifier(
             settings.hidden, activation=activation, solver=settings.optimizer,
@@ -137,30 +154,15 @@ class SklearnPeer(Peer):
             nesterovs_momentum=False, learning_rate_init=settings.lr, random_state=settings.seed,
         )
 
-    def epoch(self) -> EpochRecord:
+    def train(self) -> tuple[list[float], float]:
         data = self.data
-        x_train, x_test = (scale_pixels(x, self.dtype) for x in (data.x_train, data.x_test))
-        started = time.perf_counter()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # advice on convergence, of no use after one epoch
-            self.model.partial_fit(x_train, data.y_train, classes=range(data.n_classes))
-        seconds = time.perf_counter() - started
-        p = self.model.predict_proba(x_test)
-        true = np.clip(p[np.arange(len(p)), data.y_test], np.finfo(p.dtype).tiny, None)
+            self.model.partial_fit(self.x_train, data.y_train, classes=range(data.n_classes))
         # It trains on the rest too, which our minibatches leave out: whole steps, rounded.
-        steps = round(len(x_train) / self.settings.batch_size)
-        return _record(self.history, [self.model.loss_] * steps, float("nan"),
-                       float(-np.log(true).mean()),
-                       float((p.argmax(axis=1) == data.y_test).mean()), seconds)
+        steps = round(len(self.x_train) / self.settings.batch_size)
+        return [self.model.loss_] * steps, float("nan")
 
-
-def _record(history: list[EpochRecord], losses: list[float], train_accuracy: float,
-            test_loss: float, test_accuracy: float, seconds: float) -> EpochRecord:
-    before = history[-1].total_seconds if history else 0.0
-    record = EpochRecord(
-        epoch=len(history) + 1, steps=len(losses), train_loss=float(np.mean(losses)),
-        train_accuracy=train_accuracy, test_loss=test_loss, test_accuracy=test_accuracy,
-        train_seconds=seconds, total_seconds=before + seconds,
-    )
-    history.append(record)
-    return record
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        p = self.model.predict_proba(x)
+        return np.log(np.clip(p, np.finfo(p.dtype).tiny, None))

@@ -5,30 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sgdni.experiments.tables import count
-from sgdni.plotting.colours import (
-    BLUE,
-    GREEN,
-    INDIGO,
-    OLIVE,
-    ORANGE,
-    PINK,
-    SKY,
-    SYNTHETIC,
-    TRUE,
-    VERMILION,
-)
-from sgdni.plotting.figures import legend_below, save, tidy
+from sgdni.plotting import colours as c
+from sgdni.plotting.figures import band, legend_below, save, tidy
 
 # A method keeps its colour everywhere: backprop that of the true gradient.
 COLOURS = {
-    "backprop": TRUE, "dni": ORANGE, "cdni": SKY, "cdni-ls": SYNTHETIC,
-    "cdni-stochastic": GREEN, "pytorch": BLUE, "scikit-learn": PINK,
-    "local-error": INDIGO, "local-loss": OLIVE,
+    "backprop": c.TRUE, "dni": c.ORANGE, "cdni": c.SKY, "cdni-ls": c.SYNTHETIC,
+    "cdni-stochastic": c.GREEN, "pytorch": c.BLUE, "scikit-learn": c.PINK,
+    "local-error": c.INDIGO, "local-loss": c.OLIVE,
 }
 
 
@@ -47,15 +35,16 @@ def accuracy(results: dict) -> Figure:
     """
     figure = Figure(figsize=(10, 4.8), layout="constrained")
     by_epoch, by_second = figure.subplots(1, 2, sharey=True)
-    finals = []
+    finals, others = [], list(COLOURS.values())[1:]
     for row in results["rows"]:
-        epochs, values = _stack(row, "test_accuracy")
-        if values is None:
+        values, seconds = 100 * _stack(row, "test_accuracy"), _stack(row, "total_seconds")
+        if not values.size:
             continue
-        _, seconds = _stack(row, "total_seconds")
-        finals += [100 * np.median(values, axis=0)[-1]]
-        _band(by_epoch, epochs, 100 * values, row["method"])
-        _band(by_second, np.median(seconds, axis=0), 100 * values, row["method"])
+        line = {"color": COLOURS.get(row["method"], others[len(finals) % len(others)]),
+                "linewidth": 1.8, "label": row["method"]}
+        band(by_epoch, np.arange(1, values.shape[1] + 1), values, **line)
+        band(by_second, np.median(seconds, axis=0), values, **line)
+        finals.append(np.median(values[:, -1]))
     by_epoch.set(xlabel="epochs", ylabel="test accuracy (%)")
     by_epoch.xaxis.set_major_locator(MaxNLocator(integer=True))
     by_second.set(xlabel="seconds of training (median)", xlim=(0, None))
@@ -84,25 +73,23 @@ def sg_error(results: dict) -> Figure:
     rows = [row for row in results["rows"] if row["sg_relative_error"]]
     figure = Figure(figsize=(max(8.0, 3.0 * len(rows)), 4.0), layout="constrained")
     panels = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
-    shades = [BLUE, ORANGE, GREEN, PINK, VERMILION, SKY]
+    shades = [c.BLUE, c.ORANGE, c.GREEN, c.PINK, c.VERMILION, c.SKY]
     top = 1.0
     for axes, row in zip(panels, rows, strict=True):
-        epochs, true = _stack(row, "sg_relative_error")
-        _, target = _stack(row, "sg_target_error")
-        for i in range(true.shape[2]):
-            colour = shades[i % len(shades)]
-            for values, style, width in ((true, "-", 2.0), (target, "--", 1.2)):
-                line = np.median(values[:, :, i], axis=0)
-                top = max(top, float(np.nanmax(line)))
-                label = f"interface {i + 1}" if style == "-" else None
-                axes.plot(epochs, line, style, color=colour, linewidth=width, label=label,
-                          marker=_marker(epochs))
+        true, target = (np.median(_stack(row, name), axis=0)  # (epochs, interfaces)
+                        for name in ("sg_relative_error", "sg_target_error"))
+        top = max(top, float(np.nanmax([true, target])))
+        epochs = np.arange(1, len(true) + 1)
+        for i in range(true.shape[1]):
+            look = {"color": shades[i % len(shades)], "marker": "o" if len(true) == 1 else None}
+            axes.plot(epochs, true[:, i], linewidth=2.0, label=f"interface {i + 1}", **look)
+            axes.plot(epochs, target[:, i], "--", linewidth=1.2, **look)
         axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xlabel="epochs", title=row["method"])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         tidy(axes)
     panels[0].set(ylabel="relative squared error", ylim=(0, min(2.0, 1.08 * top)))
-    most = max(range(len(panels)), key=lambda k: len(panels[k].get_legend_handles_labels()[0]))
+    most = max(range(len(rows)), key=lambda k: len(rows[k]["sg_relative_error"]))
     legend_below(figure, panels[most])
     figure.suptitle(
         "Error of synthetic gradients: solid against the true gradient, dashed against the "
@@ -111,23 +98,8 @@ def sg_error(results: dict) -> Figure:
     return figure
 
 
-def _stack(row: dict, key: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return epochs (E,) and the values (repeats, E, ...) of repeats that were finished."""
-    histories = [h for h in row["history"] if h]
-    longest = max((len(h) for h in histories), default=0)
-    whole = [[record[key] for record in h] for h in histories if len(h) == longest]
-    return np.arange(1, longest + 1), np.array(whole, float) if whole else None
-
-
-def _band(axes: Axes, x: np.ndarray, values: np.ndarray, method: str) -> None:
-    others = list(COLOURS.values())[1:]
-    colour = COLOURS.get(method, others[len(axes.lines) % len(others)])
-    line, = axes.plot(x, np.median(values, axis=0), color=colour, linewidth=1.8, label=method,
-                      marker=_marker(x))
-    axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=line.get_color(),
-                      alpha=0.15, linewidth=0)
-
-
-def _marker(x: np.ndarray) -> str | None:
-    """A line of one point needs a marker to be seen."""
-    return "o" if len(x) == 1 else None
+def _stack(row: dict, key: str) -> np.ndarray:
+    """Return the values (repeats, epochs, ...) of the repeats that went on for longest."""
+    longest = max(map(len, row["history"]), default=0)
+    return np.array([[record[key] for record in h] for h in row["history"] if len(h) == longest],
+                    float)

@@ -15,13 +15,12 @@ from functools import partial
 import numpy as np
 
 from sgdni.data import Dataset
-from sgdni.experiments.accuracy.compare import Watch, compare, unwatched
+from sgdni.experiments.accuracy.compare import compare, progress
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import median
-from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, linked
-from sgdni.experiments.speed.costs import link_costs, module_costs
+from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT, Plan, linked
 from sgdni.experiments.speed.race import Racer
-from sgdni.experiments.speed.sweep import measure, steps_faster
+from sgdni.experiments.speed.sweep import link_costs, measure, module_costs, steps_faster
 from sgdni.runs.settings import Settings
 from sgdni.timeline import SCHEDULES, Links, ModuleCost, step_seconds
 
@@ -41,42 +40,39 @@ def layered(base: Settings, workers: int, latency: float = 0.0) -> Settings:
                    engine="processes", **linked(base, latency))
 
 
-def break_even_map(contenders: Sequence[Contender], base: Settings, data: Dataset, *, cores: int,
-                   turns: int, steps: int, epochs: int, repeats: int, target: float,
-                   watch: Watch = unwatched) -> dict:
+def break_even_map(plan: Plan) -> dict:
     """Return the JSON-ready map.
 
     predicted : for each rival and "best" of them, times faster by workers and latency.
     measured : the same at two workers, where there are two cores (which they share).
     learning : by workers and staleness, steps to the target of DNI over those of backprop.
     """
+    base, data, steps = plan.settings, plan.data, plan.steps
     four = layered(base, 4)
     modules = module_costs("cdni-ls", four, data, np.random.default_rng(base.seed), repeats=steps)
     # Waking from a timer costs more than from a signal.
-    signal, timer = (link_costs(four, data, latency, max(8, steps // 4))
-                     for latency in (0.0, 0.005))
-    predicted: dict[str, list[list[float]]] = {name: [] for name in (*RIVALS, "best")}
-    for workers in watch(WORKERS, "predict"):
-        rows = [times_faster(stacked(modules, workers), latency, base.fit_every,
-                             timer if latency else signal) for latency in LATENCIES]
-        for name, table in predicted.items():
-            table.append([row[name] for row in rows])
-    three = [c for c in contenders if c.name in (BACKPROP, SPLIT, DNI)]
+    signal, timer = (link_costs(four, data, latency, steps) for latency in (0.0, 0.005))
+    cells = [[times_faster(stacked(modules, workers), latency, base.fit_every,
+                           timer if latency else signal) for latency in LATENCIES]
+             for workers in progress(WORKERS, "predict")]
+    three = [c for c in plan.contenders if c.name in (BACKPROP, SPLIT, DNI)]
     measured = []
-    for latency in watch(MEASURED if cores > 1 else (), "measure"):
-        point = measure(three, layered(base, 2, latency), data, cores=cores, turns=turns,
-                        steps=steps)
+    for latency in progress(MEASURED if plan.cores > 1 else (), "measure"):
+        point = measure(three, layered(base, 2, latency), data, **plan.measuring)
         measured.append({
             "workers": 2, "latency": latency, "point": point,
             "locked backprop": steps_faster(point, DNI, BACKPROP),
             "model-parallel backprop": steps_faster(point, DNI, SPLIT),
         })
     return {
-        "workers": WORKERS, "latencies": LATENCIES, "predicted": predicted, "measured": measured,
+        "workers": WORKERS, "latencies": LATENCIES,
+        "predicted": {name: [[cell[name] for cell in row] for row in cells]
+                      for name in (*RIVALS, "best")},
+        "measured": measured,
         "learning": [
             entry for workers in LEARNT
-            for entry in learning(layered(base, workers), data, epochs=epochs, repeats=repeats,
-                                  target=target, watch=watch)
+            for entry in learning(layered(base, workers), data, epochs=min(plan.epochs, 3),
+                                  repeats=min(plan.repeats, 3), target=plan.target)
         ],
     }
 
@@ -108,8 +104,7 @@ def times_faster(modules: Sequence[ModuleCost], latency: float, fit_every: int,
 
 
 def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, target: float,
-             staleness: Sequence[tuple[int, float]] = STALENESS, watch: Watch = unwatched
-             ) -> list[dict]:
+             staleness: Sequence[tuple[int, float]] = STALENESS) -> list[dict]:
     """Count the steps to the target with backprop, and with targets of each staleness.
 
     Returns
@@ -121,16 +116,18 @@ def learning(settings: Settings, data: Dataset, *, epochs: int, repeats: int, ta
     late = [Contender(str(n), "cdni-ls", "threads",
                       changes={"latency": 0.0, "deterministic": True, "queue_size": n})
             for n, _ in staleness]
-    runs = compare([Contender(BACKPROP, "backprop", "sequential"), *late], data, settings,
-                   epochs=epochs, repeats=repeats, watch=watch, start=partial(Racer, target))
+    runs = compare([Contender(BACKPROP, engine="sequential"), *late], data, settings,
+                   epochs=epochs, repeats=repeats, start=partial(Racer, target))
     theirs, *every = ([racer.reached and racer.reached[1] for racer in mine.learners]
                       for mine in runs.values())
-    return [
-        {"workers": len(settings.hidden), "staleness": n, "latency": latency, "epochs": epochs,
-         "steps": ours, "backprop_steps": theirs,
-         "steps_ratio": median(ours) / median(theirs) if median(ours) and median(theirs) else None}
-        for ours, (n, latency) in zip(every, staleness, strict=True)
-    ]
+
+    def entry(ours: list[int | None], staleness: int, latency: float) -> dict:
+        steps, rival = median(ours), median(theirs)
+        return {"workers": len(settings.hidden), "staleness": staleness, "latency": latency,
+                "epochs": epochs, "steps": ours, "backprop_steps": theirs,
+                "steps_ratio": steps / rival if steps and rival else None}
+
+    return [entry(ours, *how_late) for ours, how_late in zip(every, staleness, strict=True)]
 
 
 def steps_ratio(found: dict, workers: int, latency: float) -> float:

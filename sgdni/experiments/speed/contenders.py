@@ -1,10 +1,14 @@
-"""Who takes part in the comparison of speed. Another contender is one more line in the list."""
+"""Who takes part in the speed comparison, on what, and for how long: what every part is told.
+
+Another contender is one more line in the list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from sgdni.data import Dataset
 from sgdni.experiments.contenders import Contender
 from sgdni.runs.settings import Settings
 
@@ -21,10 +25,11 @@ def entered(cores: int) -> list[Contender]:
     is fitted on every eighth step only: its head learns on every one. Learning rates other than
     everyone's are those that benchmarks/choose_rates.py chose on training images set aside.
     """
+    one = Contender(BACKPROP, "backprop", "sequential", "locked backprop")
+    all_cores = replace(one, name=f"backprop, {cores} BLAS threads", blas_threads=cores)
     return [
-        Contender(BACKPROP, "backprop", "sequential", "locked backprop"),
-        *[Contender(f"backprop, {n} BLAS threads", "backprop", "sequential", "locked backprop", n)
-          for n in (cores,) if n > 1],
+        one,
+        *([all_cores] if cores > 1 else []),
         Contender(SPLIT, "backprop", "processes", "model-parallel backprop"),
         Contender(DATA_PARALLEL, "data-parallel", "processes"),
         Contender(DELAYED, "delayed", "processes", changes={"lr": 0.1}),
@@ -49,3 +54,39 @@ def over_links(contenders: Sequence[Contender], base: Settings, latency: float
                 changes={**linked(base, latency), **c.changes})
         for c in contenders if c.engine == "processes"
     ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A speed comparison, as race, sweep, yardstick and map read it.
+
+    Parameters
+    ----------
+    settings : with the cuts to use
+    cores : of this machine
+    latency, epochs, repeats : of the race; the others have latencies of their own, and at most
+        three repeats
+    target : test accuracy whose time is compared
+    steps : minibatches of a turn in the sweep; the first hundred after a fork are slower
+    race_only : leave out sweep, yardstick and map
+    """
+
+    data: Dataset
+    settings: Settings
+    cores: int
+    latency: float
+    epochs: int
+    repeats: int
+    target: float
+    steps: int = 200
+    race_only: bool = False
+
+    @property
+    def contenders(self) -> list[Contender]:
+        """Everyone who takes part."""
+        return entered(self.cores)
+
+    @property
+    def measuring(self) -> dict[str, int]:
+        """How `sweep.measure` measures: cores, turns and steps."""
+        return {"cores": self.cores, "turns": min(self.repeats, 3), "steps": self.steps}

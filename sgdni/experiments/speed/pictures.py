@@ -10,34 +10,17 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from sgdni.experiments.speed import contenders as who
 from sgdni.experiments.speed.breakeven import steps_ratio
-from sgdni.experiments.speed.contenders import (
-    BACKPROP,
-    DATA_PARALLEL,
-    DELAYED,
-    DNI,
-    LOCAL_ERROR,
-    LOCAL_LOSS,
-    SPLIT,
-    THREADS,
-)
+from sgdni.experiments.speed.contenders import BACKPROP, DNI, SPLIT
 from sgdni.experiments.speed.sweep import steps_faster
 from sgdni.experiments.speed.tables import label
-from sgdni.plotting.colours import (
-    BLUE,
-    GREEN,
-    INDIGO,
-    OLIVE,
-    ORANGE,
-    PINK,
-    SKY,
-    SYNTHETIC,
-    TRUE,
-)
-from sgdni.plotting.figures import legend_below, save, tidy
+from sgdni.plotting import colours as c
+from sgdni.plotting.figures import band, legend_below, save, tidy
 
-COLOURS = {BACKPROP: TRUE, SPLIT: BLUE, THREADS: PINK, DNI: SYNTHETIC, LOCAL_ERROR: INDIGO,
-           LOCAL_LOSS: OLIVE, DATA_PARALLEL: ORANGE, DELAYED: SKY}
+COLOURS = {BACKPROP: c.TRUE, SPLIT: c.BLUE, who.THREADS: c.PINK, DNI: c.SYNTHETIC,
+           who.LOCAL_ERROR: c.INDIGO, who.LOCAL_LOSS: c.OLIVE, who.DATA_PARALLEL: c.ORANGE,
+           who.DELAYED: c.SKY}
 WITHIN = 0.15  # what the predictions are held to
 
 
@@ -61,12 +44,8 @@ def race(results: dict) -> Figure:
             if row["engine"] != "sequential" and row["latency"] != latency:
                 continue  # beside the links, only those without workers stay
             name = row["name"].removesuffix(f", {links}")
-            seconds, accuracies = _curves(row["repeats"])
-            colour, style = COLOURS.get(name, GREEN), "--" if name.startswith("DNI") else "-"
-            axes.plot(seconds, np.median(accuracies, axis=0), style, color=colour, linewidth=1.5,
-                      label=name)
-            axes.fill_between(seconds, accuracies.min(axis=0), accuracies.max(axis=0),
-                              color=colour, alpha=0.12, linewidth=0)
+            band(axes, *_curves(row["repeats"]), "--" if name.startswith("DNI") else "-",
+                 color=COLOURS.get(name, c.GREEN), linewidth=1.5, label=name)
         axes.axhline(goal, color="0.5", linewidth=0.8, linestyle=":")
         axes.set(xscale="log", xlabel="seconds of training", ylim=(goal - 4, goal + 1.5),
                  title=f"{links} between workers" if latency else "no links")
@@ -88,8 +67,8 @@ def sweep(results: dict) -> Figure:
     for k, name in enumerate(names):
         at = np.arange(len(points)) + 0.16 * (k - (len(names) - 1) / 2)
         axes.plot(at, [steps_faster(point, name, BACKPROP) or np.nan for point in points],
-                  "osD^v"[k % 5], color=COLOURS.get(name, GREEN), label=name, markersize=6)
-    axes.axhline(1, color=TRUE, linewidth=1, label=BACKPROP)
+                  "osD^v"[k % 5], color=COLOURS.get(name, c.GREEN), label=name, markersize=6)
+    axes.axhline(1, color=c.TRUE, linewidth=1, label=BACKPROP)
     axes.set(yscale="log", ylabel="images per second\nover those of one-core backprop",
              xticks=range(len(points)), xticklabels=[label(point) for point in points])
     axes.set_yticks([0.1, 0.2, 0.5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])
@@ -108,7 +87,7 @@ def predicted(results: dict) -> Figure:
             (1e3 * row["seconds_per_step"], row["predicted_over_measured"] or np.nan)
             for point in results["sweep"] for row in point["rows"] if row["contender"] == name]).T
         axes.plot(measured, ratio * measured, "D" if name == DNI else "o",
-                  color=COLOURS.get(name, GREEN), label=name, markersize=5)
+                  color=COLOURS.get(name, c.GREEN), label=name, markersize=5)
     ends = np.array([max(0.5, min(axes.get_xlim()[0], axes.get_ylim()[0], 1.0)),
                      1.3 * axes.get_xlim()[1]])
     axes.plot(ends, ends, color="0.4", linewidth=0.8)
@@ -178,21 +157,21 @@ def _spell(ratio: float) -> str:
 
 
 def _curves(repeats: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    """Return seconds that all repeats have lived through, and their accuracies (repeats, n)."""
-    curves = [curve for curve in map(_curve, repeats) if curve[0]]
+    """Return seconds that all repeats have lived through, and their accuracies (repeats, n) in %.
+
+    Curves are fine until the target was reached, then have one point an epoch.
+    """
+    curves = []
+    for repeat in repeats:
+        fine = [(seconds, accuracy) for seconds, _, accuracy in repeat["curve"]]
+        last = fine[-1][0] if fine else 0.0
+        curves.append(np.array(fine + [(r["total_seconds"], r["test_accuracy"])
+                                       for r in repeat["history"] if r["total_seconds"] > last]).T)
+    curves = [curve for curve in curves if curve.size]
     if not curves:
         return np.zeros(0), np.zeros((1, 0))
-    seconds = np.geomspace(max(c[0][0] for c in curves), min(c[0][-1] for c in curves), 80)
-    return seconds, np.array([np.interp(seconds, *curve) for curve in curves])
-
-
-def _curve(repeat: dict) -> tuple[list[float], list[float]]:
-    """Return seconds and accuracies: fine until the target was reached, then one an epoch."""
-    points = [(seconds, accuracy) for seconds, _, accuracy in repeat["curve"]]
-    last = points[-1][0] if points else 0.0
-    points += [(r["total_seconds"], r["test_accuracy"]) for r in repeat["history"]
-               if r["total_seconds"] > last]
-    return [seconds for seconds, _ in points], [100 * accuracy for _, accuracy in points]
+    seconds = np.geomspace(max(c[0, 0] for c in curves), min(c[0, -1] for c in curves), 80)
+    return seconds, np.array([np.interp(seconds, x, 100 * y) for x, y in curves])
 
 
 def _names(points: list[dict]) -> list[str]:

@@ -14,26 +14,26 @@ from functools import partial
 import numpy as np
 
 from sgdni.data import Dataset
-from sgdni.experiments.accuracy.compare import Watch, compare, unwatched
+from sgdni.experiments.accuracy.compare import compare, progress
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median
-from sgdni.experiments.speed.contenders import linked
-from sgdni.experiments.speed.costs import predict
+from sgdni.experiments.speed.contenders import Plan, linked
 from sgdni.runs.cuts import balance
+from sgdni.runs.methods import build_network
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
-from sgdni.timeline import step_seconds
-from sgdni.training.batches import Minibatches
+from sgdni.timeline import SCHEDULES, Links, ModuleCost, measure_costs, measure_link, step_seconds
+from sgdni.training.batches import Minibatches, endless
 
 COST_REPEATS = 60  # of every operation, for the mean
+PLAYED_STEPS = 200  # of the timeline; enough for the start not to matter
 
 
-def sweep(contenders: Sequence[Contender], base: Settings, data: Dataset, *, cores: int,
-          turns: int, steps: int, watch: Watch = unwatched) -> list[dict]:
+def sweep(plan: Plan) -> list[dict]:
     """Measure at every point; return what was changed, its value, and what `measure` says."""
-    return [{"changed": changed, "value": value, **measure(
-                 contenders, settings, data, cores=cores, turns=turns, steps=steps)}
-            for changed, value, settings in watch(points(base, data), "sweep")]
+    return [{"changed": changed, "value": value,
+             **measure(plan.contenders, settings, plan.data, **plan.measuring)}
+            for changed, value, settings in progress(points(plan.settings, plan.data), "sweep")]
 
 
 def points(base: Settings, data: Dataset) -> list[tuple[str, float, Settings]]:
@@ -65,29 +65,25 @@ class Stint:
 
     def __init__(self, steps: int, cores: int, contender: Contender, settings: Settings,
                  data: Dataset) -> None:
-        self.steps, self.trainer = steps, contender.trainer(settings, data)
-        trainer, self.history = self.trainer, []
-        trainer.schedule.recorder = Recorder(trainer.schedule.network.modules)
+        trainer = contender.trainer(settings, data)
+        self.steps, self.schedule, self.dismiss = steps, trainer.schedule, trainer.dismiss
+        self.recorder = self.schedule.recorder = Recorder(self.schedule.network.modules)
         self.batches = Minibatches(data.examples(), trainer.batch_size, trainer.rng, trainer.dtype,
                                    steps)
         # The timeline gives every worker a core of its own.
         known = contender.schedule and contender.workers(settings) <= cores
         self.predict = partial(predict, contender, settings, data) if known else None
+        self.history: list[dict] = []
 
     def epoch(self) -> None:
-        trainer = self.trainer
-        recorder = trainer.schedule.recorder
-        recorder.begin()
-        deque(trainer.schedule.run(self.batches), maxlen=0)
+        self.recorder.begin()
+        deque(self.schedule.run(self.batches), maxlen=0)
         self.history.append({
-            "seconds_per_step": step_seconds(recorder.intervals, self.steps),
-            "update_latency": [float(np.median(t)) for t in recorder.update_latencies()],
+            "seconds_per_step": step_seconds(self.recorder.intervals, self.steps),
+            "update_latency": [float(np.median(t)) for t in self.recorder.update_latencies()],
             "predicted": self.predict and self.predict(len(self.history),
                                                        min(self.steps, COST_REPEATS)),
         })
-
-    def dismiss(self) -> None:
-        self.trainer.dismiss()
 
 
 def measure(contenders: Sequence[Contender], settings: Settings, data: Dataset, *, cores: int,
@@ -100,21 +96,21 @@ def measure(contenders: Sequence[Contender], settings: Settings, data: Dataset, 
                    start=partial(Stint, steps, cores))
     return {
         "settings": settings.to_dict(), "workers": len(settings.interfaces) + 1,
-        "rows": [_row(c, run.histories[0], settings)
-                 for c, run in zip(contenders, runs.values(), strict=True) if run.histories[0]],
+        "rows": [_row(run.contender, run.histories[0], settings)
+                 for run in runs.values() if run.histories[0]],
         "failures": {name: run.failure for name, run in runs.items() if run.failure},
     }
 
 
 def _row(contender: Contender, turns: list[dict], settings: Settings) -> dict:
-    step = median([turn["seconds_per_step"] for turn in turns])
+    step = median(turn["seconds_per_step"] for turn in turns)
     return {
         "contender": contender.name, "seconds_per_step": step,
         "images_per_second": contender.settings(settings).batch_size / step,
         "update_latency": by_module([turn["update_latency"] for turn in turns]),
-        "predicted_seconds_per_step": median([turn["predicted"] for turn in turns]),
-        "predicted_over_measured": median([
-            turn["predicted"] and turn["predicted"] / turn["seconds_per_step"] for turn in turns]),
+        "predicted_seconds_per_step": median(turn["predicted"] for turn in turns),
+        "predicted_over_measured": median(
+            turn["predicted"] and turn["predicted"] / turn["seconds_per_step"] for turn in turns),
         "turns": turns,
     }
 
@@ -125,5 +121,38 @@ def steps_faster(point: dict, ours: str, theirs: str) -> float | None:
     None when one of them broke down.
     """
     turns = {row["contender"]: row["turns"] for row in point["rows"]}
-    return median([b["seconds_per_step"] / a["seconds_per_step"]
-                   for a, b in zip(turns.get(ours, []), turns.get(theirs, []), strict=False)])
+    return median(b["seconds_per_step"] / a["seconds_per_step"]
+                  for a, b in zip(turns.get(ours, []), turns.get(theirs, []), strict=False))
+
+
+def module_costs(method: str, settings: Settings, data: Dataset, rng: np.random.Generator,
+                 workers: str | None = None, **options) -> list[ModuleCost]:
+    """Measure the modules of a fresh network; options as for measure_costs."""
+    network = build_network(method, settings, data.n_features, data.n_classes, rng)
+    batches = endless(data, settings.batch_size, rng, np.dtype(settings.dtype))
+    return measure_costs(network, batches, workers, **options)
+
+
+def link_costs(settings: Settings, data: Dataset, latency: float, repeats: int) -> Links:
+    """Measure messages between workers: h with labels and context up, a gradient down."""
+    size, dtype = settings.batch_size, np.dtype(settings.dtype)
+    h, c = (np.zeros((size, width), dtype) for width in (max(settings.hidden), data.n_classes))
+    up = (0, h, np.zeros(size, np.int64), c)
+    return Links(*(measure_link(message, settings.engine, latency, max(8, repeats // 4))
+                   for message in (up, (h,))))
+
+
+def predict(contender: Contender, base: Settings, data: Dataset, turn: int, repeats: int
+            ) -> float:
+    """Return the seconds of a step that the timeline predicts from costs measured now."""
+    s = contender.settings(base)
+    decoupled, workers, options = contender.schedule == "decoupled", None, {}
+    if s.engine != "sequential":
+        workers = s.engine
+        options = {"latency": s.latency, "links": link_costs(s, data, s.latency, repeats)}
+    if decoupled:
+        options |= {"fit_every": s.fit_every, "queue_size": s.queue_size}
+    # Locked workers take turns, so that none disturbs another.
+    costs = module_costs(contender.method, s, data, np.random.default_rng((s.seed, turn)), workers,
+                         together=decoupled, repeats=repeats, threads=contender.blas_threads)
+    return step_seconds(SCHEDULES[contender.schedule](costs, PLAYED_STEPS, **options), PLAYED_STEPS)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sgdni.experiments.tables import count, markdown, number, plain, title
+from sgdni.experiments.tables import Rows, count, markdown, number, plain, title
 
-Shape = Callable[[list[str], list[list[str]]], str]  # plain or markdown
+Shape = Callable[[Rows], str]  # plain or markdown
 
 
 def render(results: dict) -> str:
@@ -29,15 +29,15 @@ def document(results: dict) -> str:
 
 def heading(results: dict) -> str:
     """Return what was trained, on what machine, and the yardstick for its cores."""
-    s, yardstick = results["settings"], ""
-    if "parallel_limit" in results:
-        yardstick = (f"\nTrainings side by side make {results['parallel_limit']:.2f} times the "
-                     f"images of one")
-    return title(
+    s = results["settings"]
+    trained = title(
         results, f"cuts {', '.join(map(str, s['cuts']))}", f"k = {s['fit_every']}",
         count(results["epochs"], "epoch"), count(results["repeats"], "repeat"),
-        f"target {100 * results['target']:g}%",
-    ) + yardstick
+        f"target {100 * results['target']:g}%")
+    if "parallel_limit" not in results:
+        return trained
+    return (f"{trained}\nTrainings side by side make {results['parallel_limit']:.2f} times the "
+            f"images of one")
 
 
 def race_table(results: dict, shape: Shape = markdown) -> str:
@@ -46,26 +46,23 @@ def race_table(results: dict, shape: Shape = markdown) -> str:
     Update latency: from a minibatch's arrival at a module to the update of its weights, with the
     time that it waits in a queue.
     """
-    def ratio(row: dict, rival: str, figure: str) -> str:
-        return number(row[rival][figure], "{:.2f}x")
-
-    return _table([{
+    return shape([{
         "contender": row["name"],
         "workers": str(row["workers"]),
         "images/s": number(row["images_per_second"], "{:,.0f}"),
-        "vs backprop": ratio(row, "vs_backprop", "images_per_second"),
-        "vs split backprop": ratio(row, "vs_model_parallel", "images_per_second"),
+        "vs backprop": number(row["vs_backprop"]["images_per_second"], "{:.2f}x"),
+        "vs split backprop": number(row["vs_model_parallel"]["images_per_second"], "{:.2f}x"),
         "update latency (lowest / top)": _latency(row),
         "s to target": number(row["seconds_to_target"], "{:.2f}"),
-        "time vs backprop": ratio(row, "vs_backprop", "seconds_to_target"),
-        "time vs split backprop": ratio(row, "vs_model_parallel", "seconds_to_target"),
+        "time vs backprop": number(row["vs_backprop"]["seconds_to_target"], "{:.2f}x"),
+        "time vs split backprop": number(row["vs_model_parallel"]["seconds_to_target"], "{:.2f}x"),
         "test accuracy": number(row["test_accuracy"], "{:.2%}"),
-    } for row in results["race"]], shape)
+    } for row in results["race"]])
 
 
-def sweep_table(results: dict, shape: Shape = markdown, changed: tuple[str, ...] = ()) -> str:
-    """Return one row for each contender at each point, or at those where `changed` was changed."""
-    return _table([{
+def sweep_table(results: dict, shape: Shape = markdown) -> str:
+    """Return one row for each contender at each point."""
+    return shape([{
         "point": label(point),
         "contender": row["contender"],
         "ms a step": _ms(row["seconds_per_step"]),
@@ -73,8 +70,7 @@ def sweep_table(results: dict, shape: Shape = markdown, changed: tuple[str, ...]
         "update latency (lowest / top)": _latency(row),
         "predicted (ms)": _ms(row["predicted_seconds_per_step"]),
         "predicted / measured, by turn": number(row["predicted_over_measured"], "{:.2f}"),
-    } for point in results["sweep"] if not changed or point["changed"] in changed
-        for row in point["rows"]], shape)
+    } for point in results["sweep"] for row in point["rows"]])
 
 
 def label(point: dict) -> str:
@@ -85,14 +81,10 @@ def label(point: dict) -> str:
     return forms.get(name, f"{name} {value}")
 
 
-def _table(rows: list[dict[str, str]], shape: Shape) -> str:
-    return shape(list(rows[0]), [list(row.values()) for row in rows])
-
-
 def _latency(row: dict) -> str:
     ends = row["update_latency"]
     return "-" if ends is None else f"{1e3 * ends[0]:.1f} / {1e3 * ends[-1]:.1f} ms"
 
 
 def _ms(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{1e3 * seconds:.2f}"
+    return number(seconds and 1e3 * seconds, "{:.2f}")
