@@ -23,7 +23,6 @@ from sgdni.experiments.speed.contenders import (
     DNI,
     LOCAL_ERROR,
     LOCAL_LOSS,
-    NETWORK,
     SPLIT,
     Links,
     Plan,
@@ -236,7 +235,8 @@ def test_over_links_queues_cover_the_latency():
     assert {c.name for c in linked} == {f"{name}, 20 ms links" for name in (
         SPLIT, DATA_PARALLEL, DELAYED, DNI, LOCAL_ERROR, LOCAL_LOSS)}
     assert all(c.settings(BASE).queue_size == 20 for c in linked)
-    assert over_links(entered(2), BASE, Links(0.001))[0].settings(BASE).queue_size == BASE.queue_size
+    quick = over_links(entered(2), BASE, Links(0.001, 125e6))[0].settings(BASE)
+    assert (quick.queue_size, quick.bandwidth) == (BASE.queue_size, 125e6)
 
 
 def test_a_new_contender_is_one_line_with_settings_of_its_own():
