@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,10 +21,10 @@ from sgdni._util.checks import check_count
 from sgdni._util.shared import shared_zeros
 from sgdni.networks import Module, Network
 from sgdni.optimizers import Optimizer
-from sgdni.parallel.base import Batches, MakeLink, Parallel, Repeatable, Team
+from sgdni.parallel.base import Batches, MakeLink, Parallel, Repeatable, counted
+from sgdni.parallel.workers import Emit, Task, Team
 from sgdni.parallel.workers.channel import ChannelClosed
-from sgdni.parallel.workers.threads import Emit
-from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
+from sgdni.schedules.divergence import DivergenceGuard
 from sgdni.schedules.schedule import StepResult
 
 
@@ -61,7 +61,7 @@ class DataParallel(Parallel):
         self._met = shared_zeros((replicas,), np.int64)
         self._losses = shared_zeros((replicas, 3))
 
-    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Callable[[Emit], None]]:
+    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Task]:
         if not isinstance(batches, Repeatable | Sequence):
             raise ValueError("DataParallel: expected Minibatches or a list of minibatches, which "
                              "every worker can read")
@@ -75,12 +75,7 @@ class DataParallel(Parallel):
         self._meetings, self._team = int(self._met[k]), team
         for module, shared in zip(self.network.modules, self._shared, strict=True):
             module.use(shared.weights.arrays, shared.gradients[k].arrays)
-        for done, (x, y) in enumerate(self._rows(batches, k)):
-            try:
-                self._step(x, y, k, emit)
-            except DivergenceError as error:
-                error.step = done + 1
-                raise
+        counted(partial(self._step, k, emit), self._rows(batches, k))
 
     def _rows(self, batches: Batches, k: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield this worker's rows of every minibatch."""
@@ -91,7 +86,7 @@ class DataParallel(Parallel):
             rows = slice(k * len(x) // self.replicas, (k + 1) * len(x) // self.replicas)
             yield x[rows], y[rows]
 
-    def _step(self, x: np.ndarray, y: np.ndarray, k: int, emit: Emit) -> None:
+    def _step(self, k: int, emit: Emit, x: np.ndarray, y: np.ndarray) -> None:
         modules = range(len(self.network.modules))
         h = x
         for i in modules:
