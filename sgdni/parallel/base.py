@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from sgdni._util.arrays import each
 from sgdni._util.checks import check_range
 from sgdni._util.fingerprint import fingerprint
-from sgdni.parallel.workers import TEAMS, Link, Processes, Task, Team
+from sgdni.parallel.workers import TEAMS, Processes, Task, Team
 from sgdni.parallel.workers.ranks import check_ranks
 from sgdni.schedules.divergence import DivergenceError
 from sgdni.schedules.schedule import Schedule, StepResult
 
-Batches = Iterable[tuple[np.ndarray, np.ndarray]]
-MakeLink = Callable[[int, int, int], Link]  # (capacity, sender, receiver) -> Link
-MESSAGE_HEAD_BYTES = 16384  # everything in a message but its arrays
+Batch = tuple[np.ndarray, np.ndarray]
+Batches = Iterable[Batch]
 
 
 @runtime_checkable
@@ -28,13 +25,10 @@ class Repeatable(Protocol):
 
     rng: np.random.Generator
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
-
+    def __iter__(self) -> Iterator[Batch]: ...
     def skip(self) -> None: ...
-
-    def example(self) -> tuple[np.ndarray, np.ndarray]: ...
-
-    def share(self, k: int, of: int) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
+    def example(self) -> Batch: ...
+    def share(self, k: int, of: int) -> Iterator[Batch]: ...
 
 
 class Parallel(Schedule):
@@ -66,8 +60,8 @@ class Parallel(Schedule):
         # Processes that wait for the next run, and what they wait for; None while they work.
         self._crew: tuple[Processes, tuple | None] | None = None
 
-    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Task]:
-        """Return what each worker has to do in a run, connected by links; called anew each run."""
+    def tasks(self, batches: Batches, team: Team) -> list[Task]:
+        """Return what each worker of a new team has to do."""
         raise NotImplementedError
 
     def state_of(self, i: int) -> dict[str, Any]:
@@ -96,8 +90,7 @@ class Parallel(Schedule):
         else:
             self.dismiss()
             team = TEAMS[self.workers]()
-            batches, link = self._linked(team, batches)
-            results = team.run(self.tasks(batches, team, link), self.state_of, self.take_state,
+            results = team.run(self.tasks(batches, team), self.state_of, self.take_state,
                                self._renew if stay else None)
             if stay:
                 weakref.finalize(self, team.end)
@@ -132,32 +125,6 @@ class Parallel(Schedule):
                 *(interface.model for interface in self.network.interfaces))],
             batches.rng.bit_generator.state,
         ])
-
-    def _linked(self, team: Team, batches: Batches) -> tuple[Batches, MakeLink]:
-        """Return the minibatches, and what makes links with room for messages of their size."""
-        size = 0
-        if self.workers == "processes":
-            if isinstance(batches, Repeatable):
-                first = batches.example()
-            elif isinstance(batches, Sequence):
-                first = batches[0] if batches else None
-            else:
-                first = next(iterator := iter(batches), None)
-                batches = iterator if first is None else chain([first], iterator)
-            size = MESSAGE_HEAD_BYTES if first is None else self._message_bytes(*first)
-
-        def link(capacity: int, sender: int, receiver: int) -> Link:
-            return team.channel(capacity, self.latency, size, (sender, receiver), self.bandwidth)
-        return batches, link
-
-    def _message_bytes(self, x: np.ndarray, y: np.ndarray) -> int:
-        """Return the size of the largest message that a minibatch like (x, y) brings about."""
-        largest, h = 0, x
-        for module in self.network.modules:
-            h = module.forward(h, training=False)
-            largest = max(largest, sum(array.nbytes for array in each(h)))
-        context = sum(c.nbytes for c in self.network.context(x, y) if c is not None)
-        return largest + context + y.nbytes + MESSAGE_HEAD_BYTES
 
 
 def counted(handle: Callable[..., None], messages: Iterable[tuple]) -> None:

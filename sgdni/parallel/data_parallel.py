@@ -21,7 +21,7 @@ from sgdni._util.checks import check_count
 from sgdni._util.shared import shared_zeros
 from sgdni.networks import Module, Network
 from sgdni.optimizers import Optimizer
-from sgdni.parallel.base import Batches, MakeLink, Parallel, Repeatable, counted
+from sgdni.parallel.base import Batches, Parallel, Repeatable, counted
 from sgdni.parallel.workers import Emit, Task, Team
 from sgdni.parallel.workers.channel import ChannelClosed
 from sgdni.schedules.divergence import DivergenceGuard
@@ -61,7 +61,7 @@ class DataParallel(Parallel):
         self._met = shared_zeros((replicas,), np.int64)
         self._losses = shared_zeros((replicas, 3))
 
-    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Task]:
+    def tasks(self, batches: Batches, team: Team) -> list[Task]:
         if not isinstance(batches, Repeatable | Sequence):
             raise ValueError("DataParallel: expected Minibatches or a list of minibatches, which "
                              "every worker can read")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from sgdni.parallel.base import Batches, MakeLink, Parallel, counted
+from sgdni._util.arrays import each
+from sgdni.parallel.base import Batches, Parallel, Repeatable, counted
 from sgdni.parallel.workers import Emit, Link, Task, Team
+
+MESSAGE_HEAD_BYTES = 16384  # everything in a message but its arrays
 
 
 class ModuleWorker:
@@ -64,9 +68,12 @@ class Split(Parallel):
         """Return what the lowest module handles of a minibatch."""
         return x, y
 
-    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Task]:
-        if self.workers != "processes":
-            batches = iter(batches)  # which draws their order, in every rank
+    def tasks(self, batches: Batches, team: Team) -> list[Task]:
+        batches, size = self._sized(batches)
+
+        def link(room: int, *ends: int) -> Link:
+            return team.channel(room, self.latency, size, ends, self.bandwidth)
+
         rooms = [self.rooms(i) for i in range(self.top)]
         up = [None, *(link(room, i, i + 1) for i, (room, _) in enumerate(rooms)), None]
         down = [None, *(link(room, i + 1, i) for i, (_, room) in enumerate(rooms)), None]
@@ -107,3 +114,21 @@ class Split(Parallel):
                 array[...] = state[part][name]
         for name, value in state.get("generators", {}).items():
             self.generators[name].bit_generator.state = value
+
+    def _sized(self, batches: Batches) -> tuple[Batches, int]:
+        """Return the minibatches, and the size of the largest message that they bring about."""
+        if self.workers != "processes":  # whose links have room for any
+            return iter(batches), 0  # which draws their order, in every rank
+        if isinstance(batches, Repeatable):
+            x, y = batches.example()
+        else:
+            iterator = iter(batches)
+            if (first := next(iterator, None)) is None:
+                return iterator, MESSAGE_HEAD_BYTES
+            batches, (x, y) = chain([first], iterator), first
+        largest, h = 0, x
+        for module in self.network.modules:
+            h = module.forward(h, training=False)
+            largest = max(largest, sum(array.nbytes for array in each(h)))
+        context = sum(c.nbytes for c in self.network.context(x, y) if c is not None)
+        return batches, largest + context + y.nbytes + MESSAGE_HEAD_BYTES
