@@ -25,7 +25,7 @@ class Threads(Team):
         self._emitted, self._endings = deque(), deque()
         self._ended = threading.Event()
 
-    def channel(self, capacity: int | None, latency: float, message_bytes: int = 0,
+    def channel(self, capacity: int, latency: float, message_bytes: int = 0,
                 ends: tuple[int, int] | None = None, bandwidth: float = math.inf) -> Channel:
         self._channels.append(Channel(capacity, latency, bandwidth))
         return self._channels[-1]
