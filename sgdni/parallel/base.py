@@ -34,8 +34,9 @@ class Repeatable(Protocol):
 class Parallel(Schedule):
     """A schedule that runs in several workers, connected by links."""
 
-    def choose_workers(self, workers: str, latency: float, bandwidth: float) -> None:
-        """Check and keep the options.
+    def choose_workers(self, workers: str, latency: float, bandwidth: float,
+                       count: int | None = None, each: str = "module") -> None:
+        """Check and keep the options, for `count` workers, one for each ...: by default, module.
 
         Parameters
         ----------
@@ -55,7 +56,7 @@ class Parallel(Schedule):
         check_range("latency", latency, 0, np.inf, open_high=True)
         check_range("bandwidth", bandwidth, 0, np.inf, open_low=True)
         if workers == "mpi":
-            check_ranks(len(self.network.modules))
+            check_ranks(len(self.network.modules) if count is None else count, each)
         self.workers, self.latency, self.bandwidth = workers, latency, bandwidth
         # Processes that wait for the next run, and what they wait for; None while they work.
         self._crew: tuple[Processes, tuple | None] | None = None

@@ -1,10 +1,10 @@
 """Backpropagation with the minibatch split over workers: the rival that everybody knows.
 
 Every worker holds the whole network and runs forward and backward on its share of the rows. The
-gradients are summed over the workers (all-reduce), each worker updates its share of the weights,
-and all go on with the same weights. So each step waits for the slowest worker and for the
-exchange, and yet, without batch normalisation, it is the very step of one worker on the whole
-minibatch; with it, each worker normalises its own rows, as is usual.
+gradients are summed over the workers (all-reduce), and all go on with the same weights. So each
+step waits for the slowest worker and for the exchange, and yet, without batch normalisation, it is
+the very step of one worker on the whole minibatch; with it, each worker normalises its own rows, as
+is usual.
 """
 
 from __future__ import annotations
@@ -18,46 +18,63 @@ from typing import Any
 import numpy as np
 
 from sgdni._util.checks import check_count
+from sgdni._util.fingerprint import fingerprint
 from sgdni.networks import Network
+from sgdni.parallel.all_reduce import Ring, SharedMemory
 from sgdni.parallel.base import Batch, Batches, Parallel, Repeatable, counted
-from sgdni.parallel.shared_memory import SharedMemory
 from sgdni.parallel.workers import ChannelClosed, Emit, Task, Team
 from sgdni.schedules.divergence import DivergenceGuard
 from sgdni.schedules.schedule import StepResult
 
 
 class DataParallel(Parallel):
-    """Backprop on K workers, each with a K-th of every minibatch and of every update.
+    """Backprop on K workers, each with a K-th of every minibatch.
 
     Parameters
     ----------
     network, guard : as for Schedule
     replicas : int
         K, at most B.
+    workers : "processes" or "mpi"
+        Processes add up gradients in memory that they share, where each updates a K-th of the
+        weights. Every rank of MPI reads the minibatches, takes its rows of them, and keeps weights
+        of its own, the same bits in all.
     latency, bandwidth : float
-        Simulated links: a ring all-reduce, whose 2 (K - 1) messages of a K-th of the gradients take
-        so many seconds and pass so many bytes a second. A module's gradients leave when they are
-        ready, while those of the modules below are computed.
+        Simulated links, whatever the workers: a ring all-reduce, whose 2 (K - 1) messages of a K-th
+        of the gradients take so many seconds and pass so many bytes a second. A module's gradients
+        leave when they are ready, while those of the modules below are computed.
 
     Raises
     ------
     ValueError
-        For options out of range, and for minibatches that cannot be read by every worker.
+        For options out of range, and for minibatches that cannot be shared: not every worker can
+        read them, or there are fewer rows than workers.
     """
 
-    def __init__(self, network: Network, *, replicas: int, latency: float = 0.0,
-                 bandwidth: float = math.inf, guard: DivergenceGuard | None = None) -> None:
+    def __init__(self, network: Network, *, replicas: int, workers: str = "processes",
+                 latency: float = 0.0, bandwidth: float = math.inf,
+                 guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, guard)
         check_count("replicas", replicas)
-        self.choose_workers("processes", latency, bandwidth)
+        if workers == "threads":  # whose layers' memory would be one
+            raise ValueError("DataParallel: expected workers processes or mpi, got threads")
+        self.choose_workers(workers, latency, bandwidth, replicas, "share of the minibatch")
         self.replicas = replicas
-        self._exchange = SharedMemory(network.modules, replicas)
+        self._exchange = (Ring if workers == "mpi" else SharedMemory)(network.modules, replicas)
 
     def tasks(self, batches: Batches, team: Team) -> list[Task]:
         if not isinstance(batches, Repeatable | Sequence):
             raise ValueError("DataParallel: expected Minibatches or a list of minibatches, which "
                              "every worker can read")
-        self._exchange.begin()
+        repeatable = isinstance(batches, Repeatable)
+        for x, _ in [batches.example()] if repeatable else batches:
+            if len(x) < self.replicas:
+                raise ValueError(f"DataParallel: expected minibatches of at least {self.replicas} "
+                                 f"rows, one for each worker, got {len(x)}")
+        if self.workers == "mpi":  # in which all ranks have to agree
+            self._order = fingerprint([batches.rng.bit_generator.state] if repeatable
+                                      else [list(batch) for batch in batches])
+        self._exchange.begin(team)
         return [partial(self._work, batches, team, k) for k in range(self.replicas)]
 
     def _work(self, batches: Batches, team: Team, k: int, emit: Emit) -> None:
@@ -111,12 +128,19 @@ class DataParallel(Parallel):
     def state_of(self, k: int) -> dict[str, Any]:
         """Return what worker k changes and does not share."""
         modules = self.network.modules
-        return {"buffers": [module.buffers for module in modules],
-                "steps": [module.optimizer.state.get("steps") for module in modules],
-                "record": [self.recorder.state_of(i) for i in range(len(modules))]}
+        state = {"buffers": [{name: b.copy() for name, b in m.buffers.items()} for m in modules],
+                 "steps": [module.optimizer.state.get("steps") for module in modules],
+                 "record": [self.recorder.state_of(i) for i in range(len(modules))]}
+        if self.workers == "mpi" and k == 0:
+            state |= {"all": self.state(), "order": self._order}
+        return state
 
     def take_state(self, k: int, state: dict[str, Any]) -> None:
         """Take over what the workers changed; running statistics become the mean of all."""
+        if k == 0:
+            self._exchange.finish()
+            for name, array in self.state().items() if "all" in state else ():
+                array[...] = state["all"][name]
         for i, module in enumerate(self.network.modules):
             for name, array in module.buffers.items():
                 array *= k > 0
@@ -125,5 +149,3 @@ class DataParallel(Parallel):
                 if state["steps"][i] is not None:
                     module.optimizer.state["steps"][...] = state["steps"][i]
                 self.recorder.take_state(i, state["record"][i])
-        if k == 0:
-            self._exchange.finish()

@@ -43,8 +43,8 @@ class Mpi(Threads):
         self._wires: dict[tuple[int, int, int], Wire] = {}
         self._tag = NEWS
 
-    def channel(self, capacity: int, latency: float, message_bytes: int,
-                ends: tuple[int, int], bandwidth: float = math.inf) -> RankChannel:
+    def channel(self, capacity: int, latency: float, message_bytes: int = 0,
+                ends: tuple[int, int] = (0, 0), bandwidth: float = math.inf) -> RankChannel:
         self._tag += 1
         return RankChannel(self, self._wire(*ends, self._tag), capacity, latency, bandwidth)
 
@@ -104,8 +104,9 @@ class Mpi(Threads):
         if others:
             raise ValueError(
                 f"engine mpi: {', '.join(map(rank_name, others))}: other weights or generators "
-                f"than in rank 0 at the start of a run; expected the same program, settings and "
-                f"checkpoint, and the same version of NumPy, everywhere"
+                f"than in rank 0 at the start of a run, or other minibatches where each reads its "
+                f"own; expected the same program, settings and checkpoint, and the same version of "
+                f"NumPy, everywhere"
             )
 
     def _wire(self, *ends: int) -> Wire:

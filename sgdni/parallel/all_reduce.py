@@ -1,21 +1,26 @@
-"""All-reduce between processes of one machine, in memory that they share."""
+"""How the gradients of data-parallel workers add up: in memory that they share, or round a ring.
+
+`begin` comes before a run and `finish` after it. Worker k calls `join`, and for each minibatch
+`ready` when a module's gradients are there, `add_up` and `update`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from sgdni._util.shared import shared_zeros
 from sgdni.networks import Module
-from sgdni.parallel.workers import ChannelClosed, Team
+from sgdni.parallel.workers import ChannelClosed, Link, Team
 
 
 class Flat:
     """Arrays of given names and shapes, one after another in memory that processes share."""
 
-    def __init__(self, like: dict[str, np.ndarray]) -> None:
+    def __init__(self, like: dict[Any, np.ndarray]) -> None:
         dtype = next(iter(like.values())).dtype if like else np.dtype(np.float32)
         self.whole = shared_zeros((sum(a.size for a in like.values()),), dtype)
         self.arrays, start = {}, 0
@@ -47,7 +52,7 @@ class SharedMemory:
         self._sums = shared_zeros((replicas, 3))
         self._met = shared_zeros((replicas,), np.int64)  # how many meetings each has come to
 
-    def begin(self) -> None:
+    def begin(self, team: Team) -> None:
         """Share all as it is here, before a run."""
         self._met[:] = 0
         for own, flat in self._kept:
@@ -97,3 +102,67 @@ class SharedMemory:
             os.sched_yield()
             if self._team.stopping:
                 raise ChannelClosed
+
+
+class Ring:
+    """K workers' gradients, sent from neighbour to neighbour (Patarasuk, Yuan 2009).
+
+    Each worker has weights of its own, which stay the same bit for bit. The links are as fast as
+    can be: what slower ones cost is DataParallel's to count. MPI's own collective would not do:
+    nobody can leave it when another rank has failed. Channels end when the team stops.
+    """
+
+    def __init__(self, modules: Sequence[Module], replicas: int) -> None:
+        self._modules, self._replicas = modules, replicas
+        params = {(i, name): p for i, module in enumerate(modules)
+                  for name, p in module.params.items()}
+        self._flat = Flat({**params, "sums": np.zeros(3)})
+        self._gradients = [{name: self._flat.arrays[i, name] for name in module.params}
+                           for i, module in enumerate(modules)]
+
+    def begin(self, team: Team) -> None:
+        """Make the links."""
+        k = self._replicas
+        self._links = [team.channel(1, 0.0, ends=(i, (i + 1) % k)) for i in range(k)]
+
+    def finish(self) -> None:
+        """Nothing is left to take over."""
+
+    def join(self, k: int, team: Team) -> None:
+        """Be worker k."""
+        self._k = k
+        for module, gradients in zip(self._modules, self._gradients, strict=True):
+            module.use(module.params, gradients)
+
+    def ready(self, i: int) -> None:
+        """Copy gradients that a layer of module i has not written where it was told to."""
+        for name, g in self._modules[i].grads.items():
+            if g is not self._gradients[i][name]:
+                self._gradients[i][name][...] = g
+
+    def add_up(self, mine: np.ndarray) -> np.ndarray:
+        """Add up all gradients, and return the sum of everybody's (3,) numbers."""
+        self._flat.arrays["sums"][...] = mine
+        all_reduce(self._flat.whole, self._k, self._replicas, to_next=self._links[self._k],
+                   from_previous=self._links[self._k - 1])
+        return self._flat.arrays["sums"]
+
+    def update(self, scale: float) -> None:
+        """Update the weights from the sum of everybody's gradients, times `scale`."""
+        for module, gradients in zip(self._modules, self._gradients, strict=True):
+            module.optimizer.step(gradients, scale)
+
+
+def all_reduce(total: np.ndarray, k: int, of: int, to_next: Link, from_previous: Link) -> None:
+    """Replace `total` (n,) of worker k by the sum over all `of` workers, the same bits in each.
+
+    Of each K-th of it a sum goes round, until one worker has all, and then what that one has: in
+    2 (K - 1) messages from each.
+    """
+    parts = np.array_split(total, of)
+    for done in range(of - 1):
+        to_next.put((parts[(k - done) % of],))
+        parts[(k - done - 1) % of] += from_previous.get()[0]
+    for done in range(of - 1):
+        to_next.put((parts[(k - done + 1) % of],))
+        parts[(k - done) % of][...] = from_previous.get()[0]
