@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sgdni._util.arrays import fill
 from sgdni._util.shared import shared_zeros
 from sgdni.networks import Module
 from sgdni.parallel.workers import ChannelClosed, Link, Team
@@ -27,11 +28,6 @@ class Flat:
         for name, a in like.items():
             self.arrays[name] = self.whole[start : start + a.size].reshape(a.shape)
             start += a.size
-
-    def read(self, values: dict[str, np.ndarray]) -> None:
-        for name, array in self.arrays.items():
-            if array is not values[name]:
-                array[...] = values[name]
 
 
 class SharedMemory:
@@ -56,13 +52,12 @@ class SharedMemory:
         """Share all as it is here, before a run."""
         self._met[:] = 0
         for own, flat in self._kept:
-            flat.read(own)
+            fill(flat.arrays, own)
 
     def finish(self) -> None:
         """Take over here what a run has changed."""
         for own, flat in self._kept:
-            for name, array in flat.arrays.items():
-                own[name][...] = array
+            fill(own, flat.arrays)
 
     def join(self, k: int, team: Team) -> None:
         """Be worker k: a process with a copy of the network, whose arrays are the shared ones."""
@@ -73,7 +68,7 @@ class SharedMemory:
     def ready(self, i: int) -> None:
         """Copy gradients that a layer of module i has not written where it was told to."""
         module, _, gradients = self._parts[i]
-        gradients[self._k].read(module.grads)
+        fill(gradients[self._k].arrays, module.grads)
 
     def add_up(self, mine: np.ndarray) -> np.ndarray:
         """Wait until all gradients are ready, and return the sum of everybody's (3,) numbers."""
@@ -136,9 +131,7 @@ class Ring:
 
     def ready(self, i: int) -> None:
         """Copy gradients that a layer of module i has not written where it was told to."""
-        for name, g in self._modules[i].grads.items():
-            if g is not self._gradients[i][name]:
-                self._gradients[i][name][...] = g
+        fill(self._gradients[i], self._modules[i].grads)
 
     def add_up(self, mine: np.ndarray) -> np.ndarray:
         """Add up all gradients, and return the sum of everybody's (3,) numbers."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from sgdni._util.arrays import fill
 from sgdni._util.checks import check_count
 from sgdni._util.fingerprint import fingerprint
 from sgdni.networks import Network
@@ -71,7 +72,8 @@ class DataParallel(Parallel):
             if len(x) < self.replicas:
                 raise ValueError(f"DataParallel: expected minibatches of at least {self.replicas} "
                                  f"rows, one for each worker, got {len(x)}")
-        if self.workers == "mpi":  # in which all ranks have to agree
+        self._order = None
+        if self.workers == "mpi":  # all ranks have to agree in it
             self._order = fingerprint([batches.rng.bit_generator.state] if repeatable
                                       else [list(batch) for batch in batches])
         self._exchange.begin(team)
@@ -126,26 +128,25 @@ class DataParallel(Parallel):
                 raise ChannelClosed
 
     def state_of(self, k: int) -> dict[str, Any]:
-        """Return what worker k changes and does not share."""
+        """Return what worker k changes and does not share; of what all have alike, the first's."""
         modules = self.network.modules
-        state = {"buffers": [{name: b.copy() for name, b in m.buffers.items()} for m in modules],
-                 "steps": [module.optimizer.state.get("steps") for module in modules],
-                 "record": [self.recorder.state_of(i) for i in range(len(modules))]}
-        if self.workers == "mpi" and k == 0:
-            state |= {"all": self.state(), "order": self._order}
+        state = {"buffers": [{name: b.copy() for name, b in m.buffers.items()} for m in modules]}
+        if k == 0:
+            state["record"] = [self.recorder.state_of(i) for i in range(len(modules))]
+            state["arrays"] = {name: array for name, array in self.state().items()
+                               if self.workers == "mpi" or name.endswith("optimizer.steps")}
+            state["order"] = self._order
         return state
 
     def take_state(self, k: int, state: dict[str, Any]) -> None:
         """Take over what the workers changed; running statistics become the mean of all."""
         if k == 0:
             self._exchange.finish()
-            for name, array in self.state().items() if "all" in state else ():
-                array[...] = state["all"][name]
-        for i, module in enumerate(self.network.modules):
+            live = self.state()
+            fill({name: live[name] for name in state["arrays"]}, state["arrays"])
+            for i, record in enumerate(state["record"]):
+                self.recorder.take_state(i, record)
+        for module, buffers in zip(self.network.modules, state["buffers"], strict=True):
             for name, array in module.buffers.items():
                 array *= k > 0
-                array += state["buffers"][i][name] / self.replicas
-            if k == 0:
-                if state["steps"][i] is not None:
-                    module.optimizer.state["steps"][...] = state["steps"][i]
-                self.recorder.take_state(i, state["record"][i])
+                array += buffers[name] / self.replicas

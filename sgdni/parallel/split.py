@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sgdni._util.arrays import each
+from sgdni._util.arrays import each, fill
 from sgdni.parallel.base import Batches, Parallel, Repeatable, counted
 from sgdni.parallel.workers import Emit, Link, Task, Team
 
@@ -110,8 +110,7 @@ class Split(Parallel):
         live = self.state_of(i)
         self.recorder.take_state(i, state["record"])
         for part in live.keys() - {"generators", "record"}:
-            for name, array in live[part].items():
-                array[...] = state[part][name]
+            fill(live[part], state[part])
         for name, value in state.get("generators", {}).items():
             self.generators[name].bit_generator.state = value
 
