@@ -98,7 +98,7 @@ class Processes(Team):
             i = numbers[connection]
             try:
                 yield i, *connection.recv()
-            except EOFError:  # it ended without a word
+            except (EOFError, OSError):  # it ended without a word
                 self._processes[i].join()
                 yield i, ERROR, RuntimeError(f"the process of module {i + 1} died (exit code "
                                              f"{self._processes[i].exitcode})")

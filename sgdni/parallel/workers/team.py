@@ -95,7 +95,8 @@ class Team(ABC):
         if self._errors or not self._stays:
             self.end()
         if self._errors:
-            raise self._first_error()
+            error, self._errors = self._first_error(), {}  # its traceback would keep all alive
+            raise error
         if take_state is not None:
             for i in sorted(states):
                 take_state(i, states[i])
