@@ -36,13 +36,15 @@ class Parallel(Schedule):
 
     def choose_workers(self, workers: str, latency: float, bandwidth: float,
                        count: int | None = None, each: str = "module") -> None:
-        """Check and keep the options, for `count` workers, one for each ...: by default, module.
+        """Check and keep the options.
 
         Parameters
         ----------
         workers : "threads", "processes" or "mpi"
         latency : simulated seconds that each message is under way between workers
         bandwidth : simulated bytes a second that each link carries, in each direction
+        count : how many workers there are, by default one for each module
+        each : what each of them is for
 
         Raises
         ------
