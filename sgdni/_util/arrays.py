@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 #: An array, or a tuple of arrays such as a window of inputs and the state that it starts from.
@@ -21,3 +23,10 @@ def flat_rows(array: np.ndarray) -> np.ndarray:
 def flat_examples(array: np.ndarray) -> np.ndarray:
     """Return (B, ...) as (B, n), without a copy where memory allows."""
     return array.reshape(len(array), -1)
+
+
+def fill(arrays: dict[Any, np.ndarray], values: dict[Any, np.ndarray]) -> None:
+    """Copy into each array the value of the same name, if that is not the array itself."""
+    for name, array in arrays.items():
+        if array is not values[name]:
+            array[...] = values[name]

@@ -10,22 +10,64 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from typing import Any
 
 import numpy as np
 
 from sgdni._util.checks import check_count
 from sgdni.networks import Network
-from sgdni.parallel.base import Batches, MakeLink, Parallel, Team
-from sgdni.parallel.workers import Link
+from sgdni.parallel.split import ModuleWorker, Split
+from sgdni.parallel.workers import Emit
 from sgdni.parallel.workers.channel import copied
-from sgdni.parallel.workers.threads import Emit
 from sgdni.schedules.decoupled import Decoupled
-from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
+from sgdni.schedules.divergence import DivergenceGuard
 
 
-class Asynchronous(Parallel, Decoupled):
+class _Worker(ModuleWorker):
+    """A module with the interface above it; what comes from above are targets for that."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # (step, h, c) of minibatches whose targets have not come yet
+        self._awaited: deque[tuple[int, np.ndarray, np.ndarray | None]] = deque()
+
+    def handle(self, emit: Emit, step: int, h_below: np.ndarray, y: np.ndarray,
+               c: list[np.ndarray | None], updates: np.ndarray) -> None:
+        schedule, i = self.schedule, self.i
+        h = schedule.forward(i, h_below)
+        if self.up is None:
+            result, delta = schedule.loss(h, y)
+        else:
+            if updates[i + 1] and schedule.wants_target(i, step):
+                self._awaited.append((step, *copied((h, c[i]))))
+            self.up.put((step, h, y, c, updates))
+            self._take_targets(step)
+            delta = schedule.predict(i, h, c[i]) if updates[i] else None
+        target = schedule.learn(i, delta if updates[i] else None,
+                                target=schedule.wants_target(i - 1, step))
+        if target is not None:
+            self.down.put((target,))
+        if self.up is None:
+            emit(result)
+
+    def finish(self) -> None:
+        while self._awaited:
+            self._fit(*self.above.get())
+
+    def _take_targets(self, step: int) -> None:
+        if self.schedule.deterministic:
+            while self._awaited and self._awaited[0][0] <= step - self.schedule.queue_size:
+                self._fit(*self.above.get())
+        else:
+            while (message := self.above.get_nowait()) is not None:
+                self._fit(*message)
+
+    def _fit(self, target: np.ndarray) -> None:
+        _, h, c = self._awaited.popleft()
+        self.schedule.fit(self.i, h, c, target)
+
+
+class Asynchronous(Split, Decoupled):
     """The decoupled schedule with one worker for each module: a thread, a process or an MPI rank.
 
     Every module handles every minibatch exactly once, in order.
@@ -54,6 +96,8 @@ class Asynchronous(Parallel, Decoupled):
         For options out of range.
     """
 
+    Worker = _Worker
+
     def __init__(self, network: Network, *, fit_every: int = 1, update_probability: float = 1.0,
                  rng: np.random.Generator | None = None, workers: str = "threads",
                  queue_size: int = 4, latency: float = 0.0, bandwidth: float = math.inf,
@@ -64,82 +108,12 @@ class Asynchronous(Parallel, Decoupled):
         self.choose_workers(workers, latency, bandwidth)
         self.queue_size, self.deterministic = queue_size, deterministic
 
-    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Callable[[Emit], None]]:
-        up = [link(self.queue_size, i, i + 1) for i in range(self.top)]
+    def rooms(self, i: int) -> tuple[int, int]:
         # Room for every target that can be under way, so no module waits to send one down: at
         # most `queue_size` minibatches pass a link within its latency, and as many wait in a queue.
-        down = [link(2 * self.queue_size + 4, i + 1, i) for i in range(self.top)]
+        return self.queue_size, 2 * self.queue_size + 4
 
-        def task(emit: Emit, i: int) -> None:
-            worker = _Worker(self, i, up[i] if i < self.top else None,
-                             down[i] if i < self.top else None, down[i - 1] if i > 0 else None)
-            worker.work(self.received(i, up[i - 1]) if i > 0 else self._number(batches, team), emit)
-
-        return [partial(task, i=i) for i in range(self.top + 1)]
-
-    def _number(self, batches: Batches, team: Team) -> Iterator[tuple]:
-        """Yield (step, x, y, c, updates): the messages that the lowest module receives."""
-        for x, y in batches:
-            if team.stopping:
-                return
-            yield int(self._steps), x, y, self.network.context(x, y), self.update_mask()
-            self._steps += 1
-
-
-class _Worker:
-    """One module with the interface above it, and its ends of the channels.
-
-    up : to the module above; targets : from the module above, for the interface between;
-    down : to the module below, for the interface there. None at the ends.
-    """
-
-    def __init__(self, schedule: Asynchronous, i: int, up: Link | None,
-                 targets: Link | None, down: Link | None) -> None:
-        self.schedule, self.i = schedule, i
-        self.up, self.targets, self.down = up, targets, down
-        # (step, h, c) of minibatches whose targets have not come yet
-        self._awaited: deque[tuple[int, np.ndarray, np.ndarray | None]] = deque()
-
-    def work(self, source: Iterable[tuple], emit: Emit) -> None:
-        """Handle every minibatch of `source`, then the targets that are still under way."""
-        for done, message in enumerate(source):
-            try:
-                self._handle(emit, *message)
-            except DivergenceError as error:
-                error.step = done + 1
-                raise
-        if self.up is not None:
-            self.up.put(None)
-            while self._awaited:
-                self._fit(self.targets.get())
-
-    def _handle(self, emit: Emit, step: int, h_below: np.ndarray, y: np.ndarray,
-                c: list[np.ndarray | None], updates: np.ndarray) -> None:
-        schedule, i = self.schedule, self.i
-        h = schedule.forward(i, h_below)
-        if self.up is None:
-            result, delta = schedule.loss(h, y)
-        else:
-            if updates[i + 1] and schedule.taught(i, step):
-                self._awaited.append((step, *copied((h, c[i]))))
-            self.up.put((step, h, y, c, updates))
-            self._take_targets(step)
-            delta = schedule.predict(i, h, c[i]) if updates[i] else None
-        target = schedule.learn(i, delta if updates[i] else None,
-                                target=schedule.taught(i - 1, step))
-        if target is not None:
-            self.down.put((target,))
-        if self.up is None:
-            emit(result)
-
-    def _take_targets(self, step: int) -> None:
-        if self.schedule.deterministic:
-            while self._awaited and self._awaited[0][0] <= step - self.schedule.queue_size:
-                self._fit(self.targets.get())
-        else:
-            while (message := self.targets.get_nowait()) is not None:
-                self._fit(message)
-
-    def _fit(self, message: tuple[np.ndarray]) -> None:
-        _, h, c = self._awaited.popleft()
-        self.schedule.fit(self.i, h, c, *message)
+    def first_message(self, x: np.ndarray, y: np.ndarray) -> tuple:
+        step = int(self._steps)
+        self._steps += 1
+        return step, x, y, self.network.context(x, y), self.update_mask()

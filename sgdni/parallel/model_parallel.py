@@ -8,19 +8,27 @@ bit for bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 
 import numpy as np
 
 from sgdni.networks import Network
-from sgdni.parallel.base import Batches, MakeLink, Parallel, Team
-from sgdni.parallel.workers import Link
-from sgdni.parallel.workers.threads import Emit
-from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
+from sgdni.parallel.split import ModuleWorker, Split
+from sgdni.parallel.workers import Emit
+from sgdni.schedules.divergence import DivergenceGuard
 
 
-class ModelParallel(Parallel):
+class _Worker(ModuleWorker):
+
+    def handle(self, emit: Emit, h_below: np.ndarray, y: np.ndarray) -> None:
+        h = self.schedule.forward(self.i, h_below)
+        if self.up is None:
+            self.end_in_loss(emit, h, y)
+        else:
+            self.up.put((h, y))
+            self.learn(*self.above.get())
+
+
+class ModelParallel(Split):
     """Backprop with one worker for each module and links between them.
 
     Parameters
@@ -31,48 +39,9 @@ class ModelParallel(Parallel):
         Simulated seconds that each message is under way, and bytes a second of each link.
     """
 
+    Worker = _Worker
+
     def __init__(self, network: Network, *, workers: str = "threads", latency: float = 0.0,
-                 bandwidth: float = math.inf,
-                 guard: DivergenceGuard | None = None) -> None:
+                 bandwidth: float = math.inf, guard: DivergenceGuard | None = None) -> None:
         super().__init__(network, guard)
         self.choose_workers(workers, latency, bandwidth)
-
-    def tasks(self, batches: Batches, team: Team, link: MakeLink) -> list[Callable[[Emit], None]]:
-        up = [link(1, i, i + 1) for i in range(self.top)]
-        down = [link(1, i + 1, i) for i in range(self.top)]
-
-        def source() -> Iterator[tuple]:
-            for batch in batches:
-                if team.stopping:
-                    return
-                yield batch
-
-        def task(emit: Emit, i: int) -> None:
-            self._work(i, source() if i == 0 else self.received(i, up[i - 1]), up, down, emit)
-
-        return [partial(task, i=i) for i in range(self.top + 1)]
-
-    def _work(self, i: int, source: Iterable[tuple[np.ndarray, np.ndarray]], up: list[Link],
-              down: list[Link], emit: Emit) -> None:
-        for done, (h_below, y) in enumerate(source):
-            try:
-                self._handle(i, h_below, y, up, down, emit)
-            except DivergenceError as error:
-                error.step = done + 1
-                raise
-        if i < len(up):
-            up[i].put(None)
-
-    def _handle(self, i: int, h_below: np.ndarray, y: np.ndarray, up: list[Link],
-                down: list[Link], emit: Emit) -> None:
-        h = self.forward(i, h_below)
-        if i == self.top:
-            result, delta = self.loss(h, y)
-        else:
-            up[i].put((h, y))
-            delta = down[i].get()
-        delta_below = self.learn(i, delta, target=i > 0)
-        if i > 0:
-            down[i - 1].put(delta_below)
-        if i == self.top:
-            emit(result)

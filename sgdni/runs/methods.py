@@ -70,7 +70,7 @@ METHODS: dict[str, Method] = {
 #: What needs workers of an engine: backpropagation in forms that rival synthetic gradients.
 PARALLEL_METHODS: dict[str, Method] = {
     "data-parallel": Method("backpropagation on shares of each minibatch, in as many processes "
-                            "as there would be modules"),
+                            "or ranks as there would be modules"),
     "delayed": Method("backpropagation whose true gradients are applied when they arrive",
                       uses=QUEUES),
 }
@@ -145,9 +145,10 @@ def _make_schedule(name: str, settings: Settings, network: Network,
     method, sequential = lookup(name), settings.engine == "sequential"
     links = {"latency": settings.latency, "bandwidth": settings.bandwidth or np.inf}
     if name == "data-parallel":
-        if settings.engine != "processes":
-            raise ValueError(f"{name}: needs engine processes, got {settings.engine}")
-        return DataParallel(network, replicas=len(network.modules), **links)
+        if settings.engine not in ("processes", "mpi"):
+            raise ValueError(f"{name}: needs engine processes or mpi, got {settings.engine}")
+        return DataParallel(network, replicas=len(network.modules), workers=settings.engine,
+                            **links)
     parallel = {"workers": settings.engine, **links}
     queue = {"queue_size": settings.queue_size, "deterministic": settings.deterministic}
     if name == "delayed":

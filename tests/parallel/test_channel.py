@@ -85,7 +85,7 @@ def test_so_does_one_between_processes():
             arrived[k] = link.arrived
 
     list(team.run([send, receive], lambda i: None, lambda i, state: None))
-    assert np.allclose(np.diff(arrived), 0.02, atol=1e-9)
+    assert (np.diff(arrived) > 0.02 - 1e-9).all()  # more, if the sender had to wait for a core
     assert multiprocessing.active_children() == []
 
 

@@ -139,3 +139,14 @@ def test_minibatches_that_only_one_can_read_are_refused():
         list(schedule.run(iter(batches())))
     with pytest.raises(ValueError, match="replicas"):
         DataParallel(tiny_network("backprop"), replicas=0)
+    with pytest.raises(ValueError, match="expected workers processes or mpi, got threads"):
+        DataParallel(tiny_network("backprop"), replicas=2, workers="threads")
+
+
+def test_minibatches_with_fewer_rows_than_workers_are_refused():
+    schedule = DataParallel(tiny_network("backprop", **PLAIN), replicas=3)
+    with pytest.raises(ValueError, match="at least 3 rows, one for each worker, got 2"):
+        list(schedule.run(batches(2) + batches(1, size=2)))
+    few = trainer(lambda n: DataParallel(n, replicas=17))
+    with pytest.raises(ValueError, match="at least 17 rows, one for each worker, got 16"):
+        few.epoch()

@@ -56,7 +56,9 @@ def program(ranks, *arguments):
 @needs_mpi
 @pytest.mark.parametrize("ranks, name", [
     (2, "as_in_turn"), (4, "as_in_turn"), (2, "every_minibatch_once"), (4, "every_minibatch_once"),
-    (4, "exceptions"), (4, "leaving"), (2, "bounded"), (4, "unlike"),
+    (4, "exceptions"), (4, "leaving"), (2, "bounded"), (4, "unlike"), (2, "data_parallel"),
+    (4, "data_parallel"), (4, "data_parallel_by_name"), (4, "data_parallel_averages"),
+    (4, "data_parallel_over_links"), (4, "data_parallel_breaks"),
 ])
 def test_in_every_rank(ranks, name):
     """What each one asserts stands in mpi_programs.py."""

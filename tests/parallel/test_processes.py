@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,6 +208,23 @@ def test_whoever_lets_a_trainer_go_leaves_no_process():
     left = {child.pid for child in multiprocessing.active_children()}
     assert left == theirs - mine
     other.schedule.dismiss()
+
+
+def test_a_process_that_dies_while_it_waits_is_named_and_the_next_epoch_has_new_ones():
+    trainer = build_trainer("cdni-ls", SETTINGS, blobs(np.random.default_rng(0)))
+    trainer.epoch()
+    killed = next(c for c in multiprocessing.active_children() if c.name == "sgdni module 2")
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.join()
+    with pytest.raises(RuntimeError, match=r"process of module 2 died \(exit code -9\)"):
+        trainer.epoch()
+    assert multiprocessing.active_children() == []
+    assert len(pids(trainer)) == 4
+    schedule = weakref.ref(trainer.schedule)
+    trainer.schedule.dismiss()
+    del trainer
+    gc.collect()
+    assert schedule() is None
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers import TINY
 
-from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.parallel import Asynchronous, DataParallel, Delayed, ModelParallel
 from sgdni.runs.methods import build_network
 
 
@@ -26,34 +26,33 @@ def one_run(seed: int, workers: str) -> None:
     rng = np.random.default_rng(seed)
     cuts = tuple(cut for cut in (1, 2, 3) if rng.random() < 0.6)
     settings = replace(TINY, cuts=cuts, seed=seed)
-    decoupled = rng.random() < 0.75
-    network = build_network("cdni" if decoupled else "backprop", settings, 5, 3, rng)
-    latency = float(rng.choice([0, 0, 1e-4, 1e-3]))
-    if decoupled:
+    kinds = [Asynchronous, ModelParallel, Delayed, DataParallel][: 3 + (workers == "processes")]
+    kind = kinds[int(rng.integers(len(kinds)))]
+    network = build_network("cdni" if kind is Asynchronous else "backprop", settings, 5, 3, rng)
+    options = {"latency": float(rng.choice([0, 0, 1e-4, 1e-3])), "workers": workers}
+    if kind in (Asynchronous, Delayed):
+        options |= {"queue_size": int(rng.integers(1, 6)), "deterministic": bool(rng.integers(2))}
+    if kind is Asynchronous:
         p = float(rng.choice([0.5, 1.0]))
-        schedule = Asynchronous(
-            network, workers=workers, latency=latency, queue_size=int(rng.integers(1, 6)),
-            fit_every=int(rng.integers(1, 4)), update_probability=p,
-            rng=np.random.default_rng(seed) if p < 1 else None,
-            deterministic=bool(rng.integers(2)),
-        )
-    else:
-        schedule = ModelParallel(network, workers=workers, latency=latency)
+        options |= {"fit_every": int(rng.integers(1, 4)), "update_probability": p,
+                    "rng": np.random.default_rng(seed) if p < 1 else None}
+    if kind is DataParallel:
+        options["replicas"] = int(rng.integers(1, 4))
+    schedule = kind(network, **options)
     steps = int(rng.integers(1, 30))
-    sizes = rng.permutation(np.arange(2, 2 + steps))[::-1]
-    sizes[0] = 2 + steps  # the largest first: processes size their messages by it
+    sizes = rng.permutation(np.arange(6, 6 + steps))[::-1]  # each of 3 workers needs 2 rows
+    sizes[0] = 6 + steps  # the largest first: processes size their messages by it
     seen: list[list[int]] = [[] for _ in network.modules]
     fault = rng.choice(["none", "exception", "data", "walks away"])
     where, when = int(rng.integers(len(network.modules))), int(rng.integers(steps))
 
-    for i, module in enumerate(network.modules):
-        def forward(x, training=True, i=i, run=module.forward):
-            if training:
-                seen[i].append(len(x))
-                if fault == "exception" and i == where and len(seen[i]) == when + 1:
-                    raise Fault
-            return run(x, training)
-        module.forward = forward
+    def forward(i, h, run=schedule.forward):
+        seen[i].append(len(h))
+        if fault == "exception" and i == where and len(seen[i]) == when + 1:
+            raise Fault
+        return run(i, h)
+
+    schedule.forward = forward
 
     def source():
         for step, size in enumerate(sizes):
@@ -63,7 +62,10 @@ def one_run(seed: int, workers: str) -> None:
 
     results = []
     try:
-        for result in schedule.run(source()):
+        batches = source()
+        if kind is DataParallel:  # every worker reads them
+            batches = list(batches)
+        for result in schedule.run(batches):
             results.append(result)
             if fault == "walks away":
                 break

@@ -6,19 +6,21 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
 
-from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.parallel import Asynchronous, DataParallel, ModelParallel
 from sgdni.parallel.workers import ChannelClosed, Mpi
 from sgdni.parallel.workers.ranks import as_one, world
 from sgdni.runs.methods import METHODS, build_trainer
-from sgdni.schedules import Backprop
+from sgdni.schedules import Backprop, DivergenceError
 
 CUTS = {2: (2,), 4: (1, 2, 3)}
+PLAIN = {"batch_norm": False, "dtype": "float64"}
 
 
 def as_in_turn() -> None:
@@ -141,6 +143,119 @@ def unlike() -> None:
         net.modules[0].params["0.W"][0, 0] += 1
     with pytest.raises(ValueError, match=r"rank 1 \(module 2\): other weights or generators"):
         list(Asynchronous(net, workers="mpi").run(minibatches(3)))
+
+
+def doubles(count: int, size: int = 10) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return minibatches whose rows 4 ranks cannot share evenly."""
+    return [(x.astype(float), y) for x, y in minibatches(count, size)]
+
+
+def data_parallel() -> None:
+    """Backprop's weights at every step, to rounding, and the very same bits in all ranks."""
+    def weights_before_each_step(network):
+        seen, module = [], network.modules[0]
+
+        def forward(x, training=True, run=module.forward):
+            seen.append(np.concatenate([p.ravel() for m in network.modules
+                                        for p in m.params.values()]))
+            return run(x, training)
+
+        module.forward = forward
+        return seen
+
+    for options in ({"optimizer": "sgd"}, {"optimizer": "adam", "weight_decay": 0.01}):
+        one, many = (tiny_network("backprop", **PLAIN, **options) for _ in range(2))
+        expected, ours = weights_before_each_step(one), weights_before_each_step(many)
+        schedule = DataParallel(many, replicas=world().size, workers="mpi")
+        for _ in range(2):  # and the second run goes on where the first has ended
+            for a, b in zip(schedule.run(doubles(6)), list(Backprop(one).run(doubles(6))),
+                            strict=True):
+                assert a.loss == pytest.approx(b.loss, rel=1e-12) and a.accuracy == b.accuracy
+        assert len(ours) == len(expected) == 12
+        np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-14)
+        for name, array in one.state().items():
+            np.testing.assert_allclose(many.state()[name], array, rtol=1e-12, atol=1e-14)
+        for theirs in world().allgather((ours, many.state())):
+            np.testing.assert_array_equal(theirs[0], ours)
+            for name, array in many.state().items():
+                np.testing.assert_array_equal(theirs[1][name], array)
+
+
+def data_parallel_by_name() -> None:
+    """Epochs of a trainer; and with batch normalisation, statistics that all ranks agree on."""
+    data, cuts = blobs(np.random.default_rng(0)), CUTS[world().size]
+    for batch_norm in (False, True):
+        settings = replace(TINY, cuts=cuts, **{**PLAIN, "batch_norm": batch_norm})
+        one = build_trainer("backprop", settings, data)
+        many = build_trainer("data-parallel", replace(settings, engine="mpi"), data)
+        for _ in range(3):
+            a, b = one.epoch(), many.epoch()
+        if not batch_norm:
+            assert a.test_loss == pytest.approx(b.test_loss, rel=1e-12)
+        assert one.rng.bit_generator.state == many.rng.bit_generator.state
+        state = many.schedule.state()
+        for theirs in world().allgather(state):
+            for name, array in state.items():
+                np.testing.assert_array_equal(theirs[name], array, err_msg=name)
+
+
+def data_parallel_averages() -> None:
+    """Running statistics are the mean of the ranks': that of means is the whole minibatch's."""
+    one, many = (tiny_network("backprop", dtype="float64") for _ in range(2))
+    batch = doubles(1, size=8)
+    list(Backprop(one).run(batch))
+    list(DataParallel(many, replicas=world().size, workers="mpi").run(batch))
+    ours, theirs = (n.modules[0].buffers["1.mean"] for n in (many, one))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def data_parallel_over_links() -> None:
+    """2 (K - 1) latencies, and 2 (K - 1) / K of the gradients over the bandwidth, every step."""
+    k = world().size
+    for latency, bandwidth in ((0.05, np.inf), (0, 8e3)):
+        network = tiny_network("backprop", **PLAIN)
+        nbytes = sum(p.nbytes for m in network.modules for p in m.params.values())
+        step = 2 * (k - 1) * (latency + nbytes / k / bandwidth)
+        schedule = DataParallel(network, replicas=k, workers="mpi", latency=latency,
+                                bandwidth=bandwidth)
+        started = time.perf_counter()
+        list(schedule.run(doubles(5)))
+        assert 5 * step < time.perf_counter() - started < 6 * step + 1
+
+
+def data_parallel_breaks() -> None:
+    """In one rank alone, before and in the exchange: all end, and the next run is a clean one."""
+    def make(replicas=4):
+        return DataParallel(tiny_network("backprop", **PLAIN), replicas=replicas, workers="mpi")
+
+    for kind, words in ((RuntimeError, "broken on purpose"), (DivergenceError, "of module 2")):
+        schedule, calls = make(), []
+        module = schedule.network.modules[1]
+
+        def forward(x, training=True, run=module.forward, calls=calls, kind=kind):
+            calls.append(1)
+            if len(calls) == 3 and world().rank == 2:
+                if kind is RuntimeError:
+                    raise RuntimeError("broken on purpose")
+                return run(x, training) * np.nan
+            return run(x, training)
+
+        module.forward = forward
+        with pytest.raises(kind, match=words) as caught:
+            list(schedule.run(doubles(100)))
+        assert caught.value.__notes__[0] == "in rank 2 (module 3)" and len(calls) == 3
+        assert len(list(make().run(doubles(10)))) == 10
+    few = doubles(2) + doubles(1, size=3)
+    with pytest.raises(ValueError, match="at least 4 rows, one for each worker, got 3"):
+        list(make().run(few))
+    with pytest.raises(ValueError, match="every worker can read"):
+        list(make().run(iter(doubles(2))))
+    with pytest.raises(ValueError, match="expected 3 ranks, one for each share of the minibatch"):
+        make(replicas=3)
+    other = doubles(2)
+    other[1][0][0] += world().rank == 1
+    with pytest.raises(ValueError, match=r"rank 1 \(module 2\): .* or other minibatches"):
+        list(make().run(other))
 
 
 def fails_alone() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
@@ -23,15 +24,10 @@ class ChannelClosed(Exception):
 
 def arrays_in(message: Any) -> list[np.ndarray]:
     """Return the arrays in nested tuples and lists, each once."""
-    found: dict[int, np.ndarray] = {}
-    waiting = [message]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, np.ndarray):
-            found[id(part)] = part
-        elif isinstance(part, tuple | list):
-            waiting.extend(part)
-    return list(found.values())
+    if isinstance(message, np.ndarray):
+        return [message]
+    parts = message if isinstance(message, tuple | list) else ()
+    return list({id(array): array for part in parts for array in arrays_in(part)}.values())
 
 
 def copied(message: Any) -> Any:
@@ -41,17 +37,13 @@ def copied(message: Any) -> Any:
     return message
 
 
-class Link:
-    """Messages from one worker to another, in order.
-
-    Subclasses carry them: `put` sends (time of arrival, message), `_receive` takes the next one
-    off the transport or returns None, `_pause` waits for one (or for some seconds), and `_check`
-    raises ChannelClosed.
+class Link(ABC):
+    """Messages from one worker to another, in order. Subclasses carry them.
 
     Parameters
     ----------
-    capacity : int or None
-        Most messages under way or waiting; `put` waits for room. None for any number.
+    capacity : int
+        Most messages under way or waiting; `put` waits for room.
     latency : float
         Simulated seconds that a message is under way.
     bandwidth : float
@@ -64,7 +56,7 @@ class Link:
         processes of a machine.
     """
 
-    def __init__(self, capacity: int | None, latency: float, bandwidth: float) -> None:
+    def __init__(self, capacity: float, latency: float, bandwidth: float) -> None:
         check_range("latency", latency, 0, math.inf, open_high=True)
         check_range("bandwidth", bandwidth, 0, math.inf, open_low=True)
         self.capacity, self.latency, self.bandwidth = capacity, latency, bandwidth
@@ -72,9 +64,9 @@ class Link:
         self._free = 0.0  # when all that was put before has passed
         self._next: tuple[float, Any] | None = None  # received, but not there yet
 
+    @abstractmethod
     def put(self, message: Any) -> None:
         """Send `message`, with copies of the arrays in it, waiting for room."""
-        raise NotImplementedError
 
     def get(self) -> Any:
         """Wait for the next message and return it."""
@@ -107,23 +99,26 @@ class Link:
         self._taken()
         return message
 
-    def _taken(self) -> None:
-        """There is room again."""
-
+    @abstractmethod
     def _receive(self) -> tuple[float, Any] | None:
-        raise NotImplementedError
+        """Take the next one off the transport: (time of arrival, message), or None."""
 
+    @abstractmethod
     def _pause(self, seconds: float | None) -> None:
-        raise NotImplementedError
+        """Wait for a message to come, or for some seconds."""
 
+    @abstractmethod
     def _check(self) -> None:
-        raise NotImplementedError
+        """Raise ChannelClosed when it is."""
+
+    def _taken(self) -> None:  # noqa: B027
+        """There is room again."""
 
 
 class Channel(Link):
     """From one thread to another."""
 
-    def __init__(self, capacity: int | None = None, latency: float = 0.0,
+    def __init__(self, capacity: float = math.inf, latency: float = 0.0,
                  bandwidth: float = math.inf) -> None:
         super().__init__(capacity, latency, bandwidth)
         self._messages: deque[tuple[float, Any]] = deque()
@@ -133,10 +128,8 @@ class Channel(Link):
     def put(self, message: Any) -> None:
         message = copied(message)
         with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._messages) < self.capacity)
             self._check()
-            while self.capacity is not None and len(self._messages) >= self.capacity:
-                self._changed.wait()
-                self._check()
             self._messages.append((self._due(message), message))
             self._changed.notify_all()
 

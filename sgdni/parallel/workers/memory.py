@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from sgdni.parallel.workers.channel import ChannelClosed, Link
-from sgdni.parallel.workers.threads import POLL_SECONDS
+from sgdni.parallel.workers.team import POLL_SECONDS
 
 
 class SharedChannel(Link):

@@ -1,167 +1,100 @@
-"""A team of MPI ranks: one process for each module, on one machine or on several.
+"""A team of MPI ranks: one process for each task, on one machine or on several.
 
-Every rank runs the same program and so holds the whole network, but works only on its own module:
-rank 0 on the lowest. When a run is over the ranks exchange what they changed, so that network,
-generators and results are the same everywhere.
+Every rank runs the same program and so holds the whole network, but works only on its own task:
+rank 0 on the first. When a run is over the ranks have told each other what they changed, so that
+network, generators and results are the same everywhere.
 """
 
 from __future__ import annotations
 
 import math
 import pickle
-import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from sgdni._util.blas import blas_threads
 from sgdni._util.fingerprint import fingerprint
-from sgdni.parallel.workers.channel import ChannelClosed
-from sgdni.parallel.workers.ranks import rank_name, wait_until, world
-from sgdni.parallel.workers.threads import POLL_SECONDS, Task
+from sgdni.parallel.workers.ranks import LONGEST_SLEEP, rank_name, wait_until, world
+from sgdni.parallel.workers.team import ERROR, POLL_SECONDS, News, Work
+from sgdni.parallel.workers.threads import Threads
 from sgdni.parallel.workers.wire import RankChannel, Wire
 
-STOP, RESULTS, FIRST_CHANNEL = 0, 1, 2  # tags
+NEWS = 0  # the tag of what ranks tell each other; those of channels follow
 
 
-class Mpi:
-    """Runs task i in rank i, in a thread of its own, with one BLAS thread.
+class Mpi(Threads):
+    """Runs task i in rank i, in a thread; the main thread tells the others its news meanwhile.
 
-    The main thread listens for news from other ranks meanwhile. Made and run by all ranks at the
-    same time; `check_ranks` tells whether there are as many as modules.
-
-    Attributes
-    ----------
-    stopping : bool
-        Set when the task of this rank has to end.
+    Made and run by all ranks at the same time; `check_ranks` tells whether there are as many as
+    tasks. Results and exceptions are the same in all ranks, the latter with notes that name the
+    rank. A run raises ValueError when the ranks do not start from the same state.
     """
+
+    _apart = True
 
     def __init__(self) -> None:
         from mpi4py.util import pkl5  # after world(), which says what to do where it is missing
 
+        super().__init__()
         comm, request = world().Idup()
         wait_until(request.Test)
         self._comm, self._rank = pkl5.Intracomm(comm), comm.rank
-        self.stopping = self._finished = False
-        self._error: BaseException | None = None
+        self._others = sorted(set(range(comm.size)) - {comm.rank})
         self._wires: dict[tuple[int, int, int], Wire] = {}
-        self._channels = 0
+        self._tag = NEWS
 
-    def channel(self, capacity: int, latency: float, message_bytes: int,
-                ends: tuple[int, int], bandwidth: float = math.inf) -> RankChannel:
-        """Return a new channel between two tasks, from ``ends[0]`` to ``ends[1]``."""
-        self._channels += 1
-        wire = self._wire(*ends, FIRST_CHANNEL + self._channels)
-        return RankChannel(self, wire, capacity, latency, bandwidth)
+    def channel(self, capacity: int, latency: float, message_bytes: int = 0,
+                ends: tuple[int, int] = (0, 0), bandwidth: float = math.inf) -> RankChannel:
+        self._tag += 1
+        return RankChannel(self, self._wire(*ends, self._tag), capacity, latency, bandwidth)
 
-    def run(self, tasks: Sequence[Task], state_of: Callable[[int], Any],
-            take_state: Callable[[int, Any], None]) -> Iterator[Any]:
-        """Run task i in rank i and yield what all tasks emit: in rank 0 a few results at a time,
-        in the others at the end.
+    def end(self, error: BaseException | None = None) -> None:
+        if error is not None:
+            self._tell(ERROR, _portable(error, self._rank))
+        super().end()
+        self._meet()
 
-        When all are done, each rank gets what ``state_of(i)`` returned in rank i through
-        ``take_state(i, ...)``. The first exception in any rank ends the others and is raised in
-        all of them, with notes that name the rank; nothing is taken over then.
+    def _start(self, works: list[Work]) -> None:
+        self._check_alike([work.state_of(work.i) for work in works])
+        super()._start([works[self._rank]])
 
-        Raises
-        ------
-        ValueError
-            When the ranks do not start from the same state.
-        """
-        self._check_alike([state_of(i) for i in range(len(tasks))])
-        emitted: list[Any] = []
-        worker = threading.Thread(target=self._work, args=(tasks[self._rank], emitted),
-                                  daemon=True, name=f"sgdni module {self._rank + 1}")
-        fresh: deque[Any] = deque()  # results that rank 0 has heard of and not yet yielded
-        self._wire(self._rank, 0, RESULTS)  # before there are two threads to make it
-        try:
-            with blas_threads(1):
-                worker.start()
-                while worker.is_alive():
-                    worker.join(POLL_SECONDS)
-                    self._listen(fresh)
-                    while fresh:
-                        yield fresh.popleft()
-        except BaseException as error:  # Ctrl-C; or GeneratorExit: the caller has left
-            self._error = error
-        self._stop_others()
-        worker.join()
-        error, state = self._error, None
-        if self._finished and error is None:
-            state = state_of(self._rank)
-        endings = self._meet((_portable(error, self._rank), state, emitted), fresh)
-        if isinstance(error, GeneratorExit):
-            raise error
-        if self._rank:
-            fresh.extend(result for *_, results in endings for result in results)
-        yield from fresh
-        for error, _, _ in endings:
-            if error is not None:
-                raise error
-        for i, (_, state, _) in enumerate(endings):
-            take_state(i, state)
+    def _news(self, working: set[int]) -> News:
+        news = []
+        for i, kind, content in super()._news(working):
+            if kind == ERROR:
+                content = _portable(content, self._rank)
+            self._tell(kind, content)
+            news.append((i, kind, content))
+        for other in self._others:
+            wire = self._wire(other, self._rank, NEWS)
+            while (received := wire.receive()) is not None:
+                news.append((other, *received[0]))
+        return news
 
-    def _work(self, task: Task, emitted: list[Any]) -> None:
-        wire, told, at = self._wire(self._rank, 0, RESULTS), 0, time.perf_counter()
+    def _pause(self) -> None:
+        if self._ended.wait(POLL_SECONDS):  # nothing is left to do here but to listen
+            time.sleep(LONGEST_SLEEP)
 
-        def tell() -> None:
-            nonlocal told, at
-            if told < len(emitted):
-                wire.send(emitted[told:])
-            told, at = len(emitted), time.perf_counter()
+    def _tell(self, kind: str, content: Any) -> None:
+        for other in self._others:
+            self._wire(self._rank, other, NEWS).send((kind, content))
 
-        def emit(result: Any) -> None:
-            emitted.append(result)
-            if time.perf_counter() - at > POLL_SECONDS:
-                tell()
+    def _first_error(self) -> BaseException:
+        return self._errors[min(self._errors)]  # which is the same in all ranks
 
-        try:
-            # Settings of np.errstate hold for one thread; the divergence guard reports instead.
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                task(emit)
-            self._finished = True
-        except ChannelClosed:
-            pass
-        except BaseException as error:
-            self._error = error
-        tell()
-
-    def _listen(self, fresh: deque[Any]) -> None:
-        """Take news from other ranks: that all have to stop, and results."""
-        for other in range(self._comm.size):
-            if self._wire(other, self._rank, STOP).receive():
-                self.stopping = True
-            if self._rank == 0:
-                while (received := self._wire(other, 0, RESULTS).receive()) is not None:
-                    fresh.extend(received[0])
-
-    def _stop_others(self) -> None:
-        """End the task here, and when it is this rank that has failed, in the others too."""
-        if self._error is not None:
-            self.stopping = True
-            for other in set(range(self._comm.size)) - {self._rank}:
-                self._wire(self._rank, other, STOP).send(None)
-
-    def _meet(self, ending: Any, fresh: deque[Any]) -> list[Any]:
-        """Wait for all ranks, exchange their endings, and receive whatever is under way."""
+    def _meet(self) -> None:
+        """Wait for all ranks, and receive whatever is under way."""
         wait_until(self._comm.Ibarrier().Test)
         sent = {ends: wire.sent for ends, wire in self._wires.items() if ends[0] == self._rank}
-        endings, counts = zip(*self._comm.allgather((ending, sent)), strict=True)
-        for ends, count in (item for part in counts for item in part.items()):
-            if ends[1] == self._rank:
-                wire = self._wire(*ends)
-                while wire.received < count:
-                    received = wire.receive()
-                    if received is not None and ends[2] == RESULTS:
-                        fresh.extend(received[0])
+        for ends, count in (item for part in self._comm.allgather(sent) for item in part.items()):
+            source, dest, tag = ends
+            while dest == self._rank and self._wire(*ends).received < count:
+                received = self._wire(*ends).receive()
+                if received is not None and tag == NEWS and received[0][0] == ERROR:
+                    self._errors[source] = received[0][1]
         for wire in self._wires.values():
             wait_until(lambda wire=wire: wire.under_way() == 0)
         self._comm.Free()
-        return list(endings)
 
     def _check_alike(self, state: Any) -> None:
         own = fingerprint(state)
@@ -169,24 +102,22 @@ class Mpi:
         prints = self._comm.allgather(own)
         others = [rank for rank, seen in enumerate(prints) if seen != prints[0]]
         if others:
-            self._comm.Free()
             raise ValueError(
                 f"engine mpi: {', '.join(map(rank_name, others))}: other weights or generators "
-                f"than in rank 0 at the start of a run; expected the same program, settings and "
-                f"checkpoint, and the same version of NumPy, everywhere"
+                f"than in rank 0 at the start of a run, or other minibatches where each reads its "
+                f"own; expected the same program, settings and checkpoint, and the same version of "
+                f"NumPy, everywhere"
             )
 
-    def _wire(self, source: int, dest: int, tag: int) -> Wire:
-        ends = (source, dest, tag)
+    def _wire(self, *ends: int) -> Wire:
+        """Return the wire from one rank to another (source, dest, tag)."""
         if ends not in self._wires:
             self._wires[ends] = Wire(self._comm, *ends)
         return self._wires[ends]
 
 
-def _portable(error: BaseException | None, rank: int) -> BaseException | None:
+def _portable(error: BaseException, rank: int) -> BaseException:
     """Return the error with notes on where it happened, in a form that can be sent."""
-    if error is None:
-        return None
     if isinstance(error, GeneratorExit):
         return RuntimeError(f"{rank_name(rank)} has left the run")
     notes = [f"in {rank_name(rank)}", "".join(traceback.format_exception(error)).rstrip()]

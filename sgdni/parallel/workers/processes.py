@@ -17,22 +17,23 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import numpy as np
-
 from sgdni._util.blas import blas_threads
-from sgdni.parallel.workers.channel import ChannelClosed
 from sgdni.parallel.workers.memory import SharedChannel
-from sgdni.parallel.workers.threads import POLL_SECONDS, Task
+from sgdni.parallel.workers.team import ERROR, POLL_SECONDS, RESULTS, STATE, News, Team, Work
 
 END = "end"  # to a process that stays: do not
 
 
-class Processes:
-    """Runs each task in a process of its own, with one BLAS thread.
+class Processes(Team):
+    """Runs each task in a process.
+
+    After a run with `stay` they wait until `again` has them run their tasks once more, with all as
+    they left it; ``stay(i, message)`` is called in each before that.
 
     ValueError where the system cannot fork safely.
     """
@@ -51,46 +52,19 @@ class Processes:
         """Set when all tasks have to end, in every process."""
         return bool(self._closed[0])
 
-    def channel(self, capacity: int, latency: float, message_bytes: int,
-                ends: tuple[int, int] | None = None,
-                bandwidth: float = math.inf) -> SharedChannel:
-        """Return a new channel between two tasks, for messages of so many bytes at most."""
+    def channel(self, capacity: int, latency: float, message_bytes: int = 0,
+                ends: tuple[int, int] | None = None, bandwidth: float = math.inf) -> SharedChannel:
         return SharedChannel(self._context, capacity, latency, message_bytes, self._closed,
                              bandwidth)
 
-    def run(self, tasks: Sequence[Task], state_of: Callable[[int], Any],
-            take_state: Callable[[int, Any], None],
-            stay: Callable[[int, Any], None] | None = None) -> Iterator[Any]:
-        """Run the tasks and yield what they emit, a few results at a time.
-
-        When task i is done, ``state_of(i)`` is called in its process, and what it returns is
-        given to ``take_state(i, ...)`` here, once all are done. The first exception in a task, or
-        the death of a process, ends the others and is raised here; nothing is taken over then.
-
-        With `stay` the processes do not end, but wait until `again` has them run their tasks once
-        more, with all as they left it; ``stay(i, message)`` is called in each before that.
-        """
-        try:
-            with blas_threads(1):
-                for i, task in enumerate(tasks):
-                    self._fork(i, task, state_of, stay)
-        except BaseException:
-            self.end()
-            raise
-        yield from self._results(take_state, stay is not None)
-
     def again(self, message: Any, take_state: Callable[[int, Any], None]) -> Iterator[Any]:
         """Run the tasks of `run` once more, in the processes that stayed."""
-        for connection in self._connections:
-            connection.send(message)
-        yield from self._results(take_state, True)
+        yield from self._follow(partial(self._tell, message), len(self._processes), take_state)
 
-    def end(self) -> None:
-        """End all processes."""
-        self._closed[0] = 1
+    def end(self, error: BaseException | None = None) -> None:
+        self._stop()
+        self._tell(END)
         for connection in self._connections:
-            with contextlib.suppress(OSError):  # it has gone already
-                connection.send(END)
             connection.close()
         for process in self._processes:
             process.join(5)
@@ -99,84 +73,64 @@ class Processes:
                 process.join()
         self._connections, self._processes = [], []
 
-    def _fork(self, i: int, task: Task, state_of: Callable[[int], Any],
-              stay: Callable[[int, Any], None] | None) -> None:
-        ours, theirs = self._context.Pipe()
-        self._connections.append(ours)
-        process = self._context.Process(target=self._work, args=(i, task, state_of, theirs, stay),
-                                        daemon=True, name=f"sgdni module {i + 1}")
-        with warnings.catch_warnings():  # on forking beside BLAS's idle threads
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        self._processes.append(process)
-        theirs.close()
+    def _start(self, works: list[Work]) -> None:
+        with blas_threads(1):
+            for work in works:
+                self._stays = work.stay is not None
+                ours, theirs = self._context.Pipe()
+                self._connections.append(ours)
+                process = self._context.Process(target=self._work, args=(work, theirs),
+                                                daemon=True, name=f"sgdni module {work.i + 1}")
+                with warnings.catch_warnings():  # on forking beside BLAS's idle threads
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    process.start()
+                self._processes.append(process)
+                theirs.close()
 
-    def _results(self, take_state: Callable[[int, Any], None], stay: bool) -> Iterator[Any]:
-        states: dict[int, Any] = {}
-        error: BaseException | None = None
-        finished = False
-        try:
-            open_ends = {connection: i for i, connection in enumerate(self._connections)}
-            while open_ends:
-                for connection in wait(list(open_ends)):
-                    i = open_ends[connection]
-                    try:
-                        kind, content = connection.recv()
-                    except EOFError:  # it ended without a word
-                        self._processes[i].join()
-                        kind, content = "error", RuntimeError(
-                            f"the process of module {i + 1} died "
-                            f"(exit code {self._processes[i].exitcode})"
-                        )
-                    if kind == "results":
-                        yield from content
-                        continue
-                    del open_ends[connection]
-                    if kind == "state":
-                        states[i] = content
-                    elif kind == "error":
-                        error = error or content
-                        self._closed[0] = 1
-            finished = error is None
-        finally:
-            if not (finished and stay):
-                self.end()
-        if error is not None:
-            raise error
-        for i in sorted(states):
-            take_state(i, states[i])
+    def _tell(self, message: Any) -> None:
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # it has gone already, as the news will say
+                connection.send(message)
 
-    def _work(self, i: int, task: Task, state_of: Callable[[int], Any], connection: Connection,
-              stay: Callable[[int, Any], None] | None) -> None:
+    def _news(self, working: set[int]) -> News:
+        numbers = {self._connections[i]: i for i in working}
+        for connection in wait(list(numbers)):
+            i = numbers[connection]
+            try:
+                yield i, *connection.recv()
+            except (EOFError, OSError):  # it ended without a word
+                self._processes[i].join()
+                yield i, ERROR, RuntimeError(f"the process of module {i + 1} died (exit code "
+                                             f"{self._processes[i].exitcode})")
+
+    def _stop(self) -> None:
+        self._closed[0] = 1
+
+    def _work(self, work: Work, connection: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
         _die_with(self._parent)
         held: list[Any] = []
         handed_out = time.perf_counter()
 
-        def emit(result: Any) -> None:
+        def hand_out() -> None:
             nonlocal handed_out
+            connection.send((RESULTS, held))
+            held.clear()
+            handed_out = time.perf_counter()
+
+        def emit(result: Any) -> None:
             held.append(result)
             if time.perf_counter() - handed_out > POLL_SECONDS:
-                connection.send(("results", held))
-                held.clear()
-                handed_out = time.perf_counter()
+                hand_out()
 
         try:
             while True:
-                try:
-                    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                        task(emit)
-                    last = ("state", state_of(i))
-                except ChannelClosed:
-                    last = ("stopped", None)
-                except BaseException as error:
-                    last = ("error", error)
-                connection.send(("results", held))
-                connection.send(last)
-                held.clear()
-                if stay is None or last[0] != "state" or (message := connection.recv()) == END:
+                kind, content = work(emit)
+                hand_out()
+                connection.send((kind, content))
+                if not work.stay or kind != STATE or (message := connection.recv()) == END:
                     break
-                stay(i, message)
+                work.stay(work.i, message)
         finally:
             connection.close()
             os._exit(0)  # leave at once: what the parent registered for its exit is not ours

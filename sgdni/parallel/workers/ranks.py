@@ -46,12 +46,12 @@ def world() -> Any:
     return MPI.COMM_WORLD
 
 
-def check_ranks(modules: int) -> None:
-    """Refuse a number of ranks that is not the number of modules. Raises ValueError."""
-    if world().size != modules:
+def check_ranks(count: int, each: str) -> None:
+    """Refuse any other number of ranks than `count`, one for each so-and-so. Raises ValueError."""
+    if world().size != count:
         raise ValueError(
-            f"engine mpi: expected {modules} ranks, one for each module, got {world().size}; "
-            f"start it as: mpiexec -n {modules} sgdni train --engine mpi ..."
+            f"engine mpi: expected {count} ranks, one for each {each}, got {world().size}; "
+            f"start it as: mpiexec -n {count} sgdni train --engine mpi ..."
         )
 
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Protocol
+from typing import Any
 
 from sgdni.parallel.workers.channel import ChannelClosed, Link, copied
 from sgdni.parallel.workers.ranks import wait_until
-
-
-class Stoppable(Protocol):
-    """A team that tells its tasks when to end."""
-
-    stopping: bool
+from sgdni.parallel.workers.team import Team
 
 
 class Wire:
@@ -53,7 +48,7 @@ class Wire:
 class RankChannel(Link):
     """From one rank to another."""
 
-    def __init__(self, team: Stoppable, wire: Wire, capacity: int, latency: float,
+    def __init__(self, team: Team, wire: Wire, capacity: int, latency: float,
                  bandwidth: float) -> None:
         super().__init__(capacity, latency, bandwidth)
         self._team, self._wire = team, wire
@@ -64,13 +59,12 @@ class RankChannel(Link):
         # Copies, for arrays are read until they are received.
         self._wire.send((self._due(message), copied(message)))
 
-    def get(self) -> Any:
-        wait_until(self.there, self._check)
-        return self._take()
-
     def _receive(self) -> tuple[float, Any] | None:
         received = self._wire.receive()
         return received and received[0]
+
+    def _pause(self, seconds: float | None) -> None:
+        wait_until(self.there)
 
     def _check(self) -> None:
         if self._team.stopping:
