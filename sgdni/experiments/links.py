@@ -136,7 +136,9 @@ def steps_ratio(rows: list[dict], workers: int, name: str, late: float) -> float
                      and row["contender"] == contender and row["late"] == staleness]
                     for contender, staleness in ((name, known[0] if known else -1),
                                                  (who.BACKPROP, 0)))
-    return float(np.median(mine) / np.median(theirs)) if mine and theirs else np.nan
+    if not mine or not theirs or np.isinf(np.median(theirs)):
+        return np.nan
+    return float(np.median(mine) / np.median(theirs))
 
 
 def times(rows: list[dict], workers: int, links: Links) -> dict[str, float]:
@@ -182,6 +184,8 @@ def find(rows: list[dict]) -> Findings:
 def say(findings: Findings) -> str:
     known = [(name.split("_")[-2:], value) for name, value in findings.items()
              if name.startswith("time_vs_best") and value]
+    if not known:
+        return "Backprop was not at the target: nothing to compare"
     (where, best) = max(known, key=lambda pair: pair[1])
     return (f"Against the best rival at each point, local error is there up to {best:.1f} times "
             f"as soon ({where[0]} workers, {where[1]}), and at worst "

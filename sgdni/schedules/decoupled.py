@@ -85,7 +85,6 @@ class Decoupled(Schedule):
         return (i >= 0 and step % self.fit_every == 0
                 and self.network.interfaces[i].model.wants_targets)
 
-
     def own_state(self) -> dict[str, np.ndarray]:
         return {"steps": self._steps}
 
