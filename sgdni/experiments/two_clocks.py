@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from sgdni._util.checks import check_count
 from sgdni.data import Dataset, load, scale_pixels
@@ -28,6 +29,7 @@ from sgdni.schedules import DivergenceError, TwoClocks, Waiting
 from sgdni.schedules.two_clocks import Clocks, label_and_tick, tally_and_tick, tick_context
 from sgdni.synthetic import FitError, GradientFit, LeastSquaresFit, LinearSG
 from sgdni.timeline.clocks import draw_clocks
+from sgdni.timeline.gantt import KINDS
 
 TICKS, CLASSES, RATES = 5, 10, (3e-3, 6e-3, 1.2e-2)
 CONTEXTS = {"tally": (tally_and_tick(CLASSES), CLASSES + TICKS),
@@ -176,13 +178,16 @@ def draw(results: dict) -> Figure:
                      fontsize=9.5, wrap=True)
     for axes, waits in zip(clocks, (True, False), strict=True):
         draw_clocks(axes, TICKS, waits=waits)
+    clocks[0].set_xlim(clocks[1].get_xlim())
+    handles = [Patch(color=colour, label=label) for colour, label in KINDS.values()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
     return figure
 
 
 EXPERIMENT = Experiment(
     "two-clocks", "a slow network teaches a fast one, which waits for it or predicts its gradient",
     run, find, say, draw,
-    full={"data": "mnist", "aside": 5000, "reader": 512, "reader_epochs": 10, "cells": 8,
+    full={"data": "mnist", "aside": 5000, "reader": 512, "reader_epochs": 10, "cells": 5,
           "streams": 128, "steps": 600, "look_every": 20, "p_three": 0.3, "target": 95.0},
     quick={"data": "mnist-5k", "aside": 500, "reader": 256, "reader_epochs": 20, "steps": 300,
            "target": 80.0},

@@ -43,7 +43,8 @@ def draw_clocks(axes: Axes, ticks: int, *, waits: bool, rounds: int = 2) -> None
         send(b_free, b_free + 0.2, False, "gradient")
         if waits:  # backward through all the ticks
             now = work(0, "backward", b_free + 0.2, ticks * LENGTH["backward"])
-    axes.set(yticks=(0, 1), yticklabels=("A", "B"), ylim=(-0.45, 1.45), xticks=(), xlim=(0, None))
+    axes.set(yticks=(0, 1), yticklabels=("A", "B"), ylim=(-0.45, 1.45), xticks=(),
+             xlim=(0, 1.03 * max(now, b_free + 0.8)))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)
     axes.set_title("A waits for B's gradient, and learns once in a round" if waits else
