@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from sgdni.experiments import links, sg_quality, steps, sums
+from sgdni.experiments import (
+    links,
+    sg_quality,
+    steps,
+    sums,
+    two_clocks,
+)
 from sgdni.experiments.frame import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for experiment in (
-        sg_quality.EXPERIMENT, steps.EXPERIMENT, sums.EXPERIMENT, links.EXPERIMENT)
+        sg_quality.EXPERIMENT,
+        steps.EXPERIMENT,
+        sums.EXPERIMENT,
+        links.EXPERIMENT,
+        two_clocks.EXPERIMENT,
+    )
 }

@@ -6,6 +6,7 @@ from sgdni.schedules.divergence import DivergenceError, DivergenceGuard
 from sgdni.schedules.recorder import Interval, NoRecorder, Recorder
 from sgdni.schedules.schedule import Schedule, StepResult
 from sgdni.schedules.truncated import Truncated
+from sgdni.schedules.two_clocks import TwoClocks, Waiting
 
 __all__ = ["Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "Interval", "NoRecorder",
-           "Recorder", "Schedule", "StepResult", "Truncated"]
+           "Recorder", "Schedule", "StepResult", "Truncated", "TwoClocks", "Waiting"]

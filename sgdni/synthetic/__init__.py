@@ -5,8 +5,9 @@ from sgdni.synthetic.fitting import Fit, FitError, GradientFit, LeastSquaresFit
 from sgdni.synthetic.heads import Head, HiddenHead, LinearHead
 from sgdni.synthetic.linear import LinearSG
 from sgdni.synthetic.local_error import LocalErrorSG
+from sgdni.synthetic.traces import TraceFit
 
 __all__ = [
     "Fit", "FitError", "GradientFit", "Head", "HiddenHead", "LeastSquaresFit", "LinearHead",
-    "LinearSG", "LocalErrorSG", "SyntheticGradient",
+    "LinearSG", "LocalErrorSG", "SyntheticGradient", "TraceFit",
 ]
