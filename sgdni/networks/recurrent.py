@@ -14,7 +14,7 @@ from sgdni.optimizers import Adam
 
 def build_lstm(n_in: int, n: int, n_classes: int, rng: np.random.Generator, *, lr: float,
                forget_bias: float = 1.0, interface: Interface | None = None) -> Network:
-    """Return two modules, each with an Adam: inputs (T, B, n_in) and state to logits (T, B, n_classes).
+    """Return two modules, each with an Adam, which make logits (T, B, n_classes) of a window.
 
     Labels of -1 ask nothing.
 
