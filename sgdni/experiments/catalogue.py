@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sgdni.experiments import (
+    copying,
+    delayed_recall,
     links,
     sg_quality,
     steps,
@@ -17,6 +19,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         steps.EXPERIMENT,
         sums.EXPERIMENT,
         links.EXPERIMENT,
+        delayed_recall.EXPERIMENT,
+        copying.COPY,
+        copying.REPEAT_COPY,
         two_clocks.EXPERIMENT,
     )
 }
