@@ -366,9 +366,10 @@ def forever():
 measured = measure_costs(network, forever(), repeats=100)
 h, c = (np.zeros((settings.batch_size, n), np.float32) for n in (256, data.n_classes))
 y = np.zeros(settings.batch_size, np.int64)
-up, down, up_with_context, target = (measure_link(message, "threads", latency=1 * ms)
-                                     for message in ((h, y), (h,), (h, y, c), (h, c, h)))
-links = {"model-parallel backprop": Links(up, down), "decoupled": Links(up_with_context, target)}
+# Down goes one array of the shape of h: a gradient, or a target.
+up, up_with_context, down = (measure_link(message, "threads", latency=1 * ms)
+                             for message in ((h, y), (h, y, c), (h,)))
+links = {"model-parallel backprop": Links(up, down), "decoupled": Links(up_with_context, down)}
 
 print("ms, this run    forward   learn  target  predict     fit")
 for i, cost in reversed(list(enumerate(measured, start=1))):

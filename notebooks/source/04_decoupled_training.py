@@ -65,8 +65,8 @@ print(inspect.getsource(Backprop.step))
 
 # %% [markdown]
 # Modules and interfaces are counted from 0 here, and `c[i]` is what $M_{i+1}$ is told besides $h$:
-# the one-hot labels, or nothing. `updates` and `fits` stand for options that come later; without
-# them every module learns and every $M$ is fitted on every minibatch.
+# the one-hot labels, or nothing. `updates` and `wants_target` stand for options that come later;
+# without them every module learns and every $M$ is fitted on every minibatch.
 #
 # Backprop has two loops, and the second cannot begin before the first has ended: those are the
 # locks. Decoupled training has one, and each module has learned before the next one runs forward.

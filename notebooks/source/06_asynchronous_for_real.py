@@ -56,8 +56,9 @@ STEPS
 #   top one runs forward, backward and sends $\delta_1$. Then the bottom one runs backward. The
 #   weights are those of ordinary backprop.
 # - **Decoupled** (`Asynchronous`). The bottom worker sends $h_1$, predicts $\hat\delta_1 =
-#   M_1(h_1, c)$, updates at once and takes the next minibatch. The top worker sends a target
-#   together with its own $h_1$ and $c$, and $M_1$ is fitted to it whenever it arrives.
+#   M_1(h_1, c)$, updates at once and takes the next minibatch. The top worker sends a
+#   target and no more: the bottom one has kept the $h_1$ and $c$ that it belongs to, and fits $M_1$
+#   whenever a target arrives.
 #
 # A `Recorder` notes who did what from when to when. It is all that the measurements below use.
 
@@ -96,7 +97,7 @@ h1 = np.zeros((settings.batch_size, 256), np.float32)
 c = np.zeros((settings.batch_size, data.n_classes), np.float32)
 y = data.y_train[: settings.batch_size]
 links = {"decoupled": Links(up=measure_link((h1, y, c), "threads"),
-                            down=measure_link((h1, c, h1), "threads")),  # a target, its h and c
+                            down=measure_link((h1,), "threads")),  # a target: like h1
          "model-parallel backprop": Links(up=measure_link((h1, y), "threads"),
                                           down=measure_link((h1,), "threads"))}
 

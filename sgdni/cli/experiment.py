@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from sgdni._util.blas import blas_threads
 from sgdni._util.checks import check_count
 from sgdni.cli.options import CheckFailed, flag
 from sgdni.experiments.catalogue import EXPERIMENTS
-from sgdni.experiments.frame import Experiment, Held, compare, run
+from sgdni.experiments.frame import Experiment, Finding, Held, compare, picture, run
 from sgdni.experiments.record import folder_for, read
 
 
@@ -38,7 +39,7 @@ def _add(commands: argparse._SubParsersAction, experiment: Experiment) -> None:
                         help=f"seeds 0 .. N - 1 (default: {experiment.seeds})")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="where results.json and the picture go (default: a new folder under "
-                        "results/); seeds that are there are kept")
+                        "results/); seeds that are there are kept, and count")
     parser.add_argument("--check", type=Path, metavar="RECORD",
                         help="a results.json, or its folder: say which of its findings still hold")
     group = parser.add_argument_group("settings")
@@ -70,8 +71,7 @@ def _run(args: argparse.Namespace) -> None:
     if seeds is None:
         seeds = 1 if args.quick else experiment.seeds
     check_count("--seeds", seeds)
-    if args.check and args.out and args.check.absolute() in (
-            args.out.absolute(), args.out.absolute() / "results.json"):
+    if args.check and args.out and _same(args.check, args.out):
         raise ValueError("--check: the record is where --out goes, and would be held to itself")
     record = _record(experiment, args.check) if args.check else None
     with (folder_for(args.out, experiment.name) as folder, blas_threads(1),
@@ -79,35 +79,60 @@ def _run(args: argparse.Namespace) -> None:
                bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as bar):
         results = run(experiment, settings, seeds, folder,
                       on_progress=lambda share: bar.update(100 * share - bar.n))
+    there = sorted({row["seed"] for row in results["rows"]})
+    if len(there) > seeds:
+        print(f"{folder} holds {len(there)} seeds, {' '.join(map(str, there))}: findings are over "
+              f"all of them, not over the {seeds} asked for")
     print(results["finding"])
     for name, value in results["findings"].items():
         print(f"  {name}: {_spell(value)}")
-    print(f"Written: {folder / 'results.json'}  {folder / experiment.name}.png")
-    if record is not None:
-        _report(compare(experiment, results, record), settings, record)
+    print(f"Written: {folder / 'results.json'}")
+    broken = _report(compare(experiment, results, record), results, record) if record else None
+    try:
+        print(f"Written: {picture(experiment, results, folder)}")
+    except Exception:
+        print(f"the picture failed; {folder / 'results.json'} is complete", file=sys.stderr)
+        raise
+    if broken:
+        raise CheckFailed(broken)
+
+
+def _same(record: Path, out: Path) -> bool:
+    """Whether the record, or that in a folder, is what is written to `out`: by whatever path."""
+    record, out = (path / "results.json" if path.is_dir() else path for path in (record, out))
+    return record.exists() and out.exists() and record.samefile(out)
 
 
 def _record(experiment: Experiment, path: Path) -> dict:
     record = read(path)
     compare(experiment, {"findings": {}}, record)  # refuses another's before the work
+    if not isinstance(record.get("settings"), dict):
+        raise ValueError(f"{path}: not a results.json (expected settings)")
     return record
 
 
-def _report(held: list[Held], settings: dict, record: dict) -> None:
-    for name, value in record.get("settings", {}).items():
-        if json.loads(json.dumps(settings.get(name))) != value:
+def _report(held: list[Held], results: dict, record: dict) -> str | None:
+    """Print how the findings compare, and return what to complain of, if there is anything."""
+    settings = results["settings"]
+    for name, value in record["settings"].items():
+        if settings.get(name) != value:
             print(f"other than in the record: {flag(name)} {settings.get(name)} (there {value})")
     for one in held:
+        expected = "-" if np.isnan(one.low) else f"{one.low:.4g} to {one.high:.4g}"
         print(f"  {'holds' if one.holds else 'CHANGED':8} {one.name}: {_spell(one.now)}, recorded "
-              f"{_spell(one.recorded)}, expected {one.low:.4g} to {one.high:.4g}")
+              f"{_spell(one.recorded)}, expected {expected}")
+    for name, value in results["findings"].items():
+        if name not in record["findings"]:
+            print(f"  {'new':8} {name}: {_spell(value)}, not in the record")
     broken = [one.name for one in held if not one.holds]
     if broken:
-        raise CheckFailed(f"--check: {len(broken)} of {len(held)} findings do not hold: "
-                          f"{', '.join(broken)}")
+        return (f"--check: {len(broken)} of {len(held)} findings do not hold: "
+                f"{', '.join(broken)}")
     print(f"all {len(held)} findings hold")
+    return None
 
 
-def _spell(value: float | list[float] | None) -> str:
+def _spell(value: Finding) -> str:
     if isinstance(value, list):
         return " ".join(map(_spell, value))
     return "-" if value is None else f"{value:.4g}"

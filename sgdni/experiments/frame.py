@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from sgdni._util.checks import check_count, check_finite
 from sgdni.experiments.machine import describe
-from sgdni.experiments.record import check_same, read, write
+from sgdni.experiments.medians import median
+from sgdni.experiments.record import as_written, check_same, read, write
 from sgdni.plotting.figures import save
 
 Settings = dict[str, object]
-Findings = dict[str, float | list[float] | None]
+Finding = float | list[float | None] | None
+Findings = dict[str, Finding]
 Progress = Callable[[float], None]
 
 
@@ -27,11 +30,14 @@ Progress = Callable[[float], None]
 class Experiment:
     """A question, and how to answer it again.
 
+    `find`, `say` and `draw` are given what the record holds: None for a number that is not finite,
+    lists for tuples. So a run that goes on and one that never broke off find the same.
+
     Parameters
     ----------
     name, summary : on the command line
     run : (settings, seed, progress) -> rows
-        JSON-ready dicts; the frame adds the seed to each. `progress` is called with the share of
+        JSON-ready dicts; the frame adds the "seed" to each. `progress` is called with the share of
         this seed's work that is done.
     find : rows -> findings
         Numbers by name, or lists with one number for each seed.
@@ -57,83 +63,124 @@ class Experiment:
 
 def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
         on_progress: Callable[[float], None] = lambda share: None) -> dict:
-    """Run seeds 0, 1, ... and return the results; `folder` gets results.json and a picture.
+    """Run seeds 0, 1, ... and return the results, as results.json in `folder` has them.
 
-    results.json is written after every seed. Seeds that it already holds for the same settings on
-    the same machine are kept, so a run that broke off goes on.
+    It is written after every seed. Seeds that it already holds for the same settings on the same
+    machine are kept, so a run that broke off goes on; findings are over all that it holds, also
+    if those are more than `seeds`.
 
     Raises
     ------
     ValueError
-        For a results.json of something else.
+        For a results.json of something else, settings that are not finite, and rows that bring a
+        seed of their own.
     """
-    results = {"experiment": experiment.name, "machine": describe(), "settings": settings}
-    earlier = {"rows": []}
-    if (folder / "results.json").exists():
-        earlier = read(folder)
-        check_same(results, earlier, folder / "results.json")
-    results["rows"] = earlier["rows"]
-    done = {row["seed"] for row in results["rows"]}
+    check_count("seeds", seeds)
+    for name, value in settings.items():
+        if np.asarray(value).dtype.kind == "f":
+            check_finite(name, np.asarray(value))
+    first = as_written({"experiment": experiment.name, "machine": describe(),
+                        "settings": settings})
+    rows = _kept(first, folder)
+    done = {row["seed"] for row in rows}
     for seed in range(seeds):
         def progress(share: float, seed: int = seed) -> None:
             on_progress((seed + share) / seeds)
         progress(0.0)
         if seed not in done:
-            rows = experiment.run(settings, seed, progress)
-            results["rows"] += [{"seed": seed, **row} for row in rows]
-        results["findings"] = experiment.find(results["rows"])
-        results["finding"] = experiment.say(results["findings"])
+            rows += _with_seed(seed, experiment.run(settings, seed, progress))
+            write({**first, "rows": rows}, folder)  # safe before anything is made of them
+        findings = as_written(experiment.find(rows))
+        results = {**first, "rows": rows, "findings": findings,
+                   "finding": experiment.say(findings)}
         write(results, folder)
     on_progress(1.0)
-    results = read(folder)
-    save({experiment.name: experiment.draw(results)}, folder)
     return results
+
+
+def picture(experiment: Experiment, results: dict, folder: Path) -> Path:
+    """Draw the results into `folder`, and return where. Apart from `run`, which may take a night:
+    a picture that fails costs nothing but itself."""
+    [path] = save({experiment.name: experiment.draw(results)}, folder)
+    return path
+
+
+def _kept(first: dict, folder: Path) -> list[dict]:
+    """Return the rows that `folder` holds already, of a run that starts in the same way."""
+    path = folder / "results.json"
+    if not path.exists():
+        return []
+    earlier = read(path)
+    check_same(first, earlier, path)
+    rows = earlier.get("rows")
+    if not isinstance(rows, list) or not all(isinstance(r, dict) and "seed" in r for r in rows):
+        raise ValueError(f"{path}: not a results.json (expected rows, each with its seed)")
+    return rows
+
+
+def _with_seed(seed: int, rows: list[dict]) -> list[dict]:
+    if any("seed" in row for row in rows):
+        raise ValueError("rows: expected none with a seed of its own, which the frame adds")
+    return as_written([{"seed": seed, **row} for row in rows])
 
 
 @dataclass(frozen=True)
 class Held:
     """How a finding of a rerun compares with the record's.
 
-    low, high : where the rerun's number, or the median of its list, is expected.
+    low, high : where the rerun's number, or the median of its list, is expected; NaN where no
+    number is.
     """
 
     name: str
-    recorded: float | list[float] | None
-    now: float | list[float] | None
+    recorded: Finding
+    now: Finding
     low: float
     high: float
 
     @property
     def holds(self) -> bool:
-        if self.recorded is None or self.now is None:
-            return self.recorded is self.now
-        return self.low <= _middle(self.now) <= self.high
+        recorded, now = _middle(self.recorded), _middle(self.now)
+        if recorded is None or now is None:
+            return recorded is now
+        return self.low <= now <= self.high
 
 
 def compare(experiment: Experiment, results: dict, record: dict) -> list[Held]:
     """Hold a rerun's findings against a record's.
 
     The median of a list may leave the record's range by that range's own width, and any number by
-    the experiment's tolerance for it (a twentieth by default).
+    the experiment's tolerance for it (a twentieth by default). None in a list counts as infinity:
+    where most are None, the rerun's have to be.
 
     Raises
     ------
     ValueError
-        For a record of something else.
+        For a record of something else, or without findings.
     """
-    if record.get("experiment") != experiment.name or not isinstance(record.get("findings"), dict):
+    findings = record.get("findings")
+    if record.get("experiment") != experiment.name or not isinstance(findings, dict):
         raise ValueError(f"record: expected a results.json of {experiment.name}")
+    if not findings:
+        raise ValueError("record: expected a results.json with findings, got none to hold")
     held = []
-    for name, recorded in record["findings"].items():
-        values = [] if recorded is None else np.atleast_1d(recorded)
+    for name, recorded in findings.items():
+        if not all(v is None or isinstance(v, int | float) for v in _values(recorded)):
+            raise ValueError(f"record: {name}: expected a number, null or a list of them, "
+                             f"got {recorded!r}")
         low = high = np.nan
-        if len(values):
-            slack = max(np.ptp(values),
-                        experiment.tolerance.get(name, 0.05) * abs(_middle(recorded)))
-            low, high = float(min(values) - slack), float(max(values) + slack)
+        middle = _middle(recorded)
+        if middle is not None:
+            numbers = [v for v in _values(recorded) if v is not None]
+            slack = max(np.ptp(numbers), experiment.tolerance.get(name, 0.05) * abs(middle))
+            low, high = float(min(numbers) - slack), float(max(numbers) + slack)
         held.append(Held(name, recorded, results["findings"].get(name), low, high))
     return held
 
 
-def _middle(value: float | list[float]) -> float:
-    return float(np.median(value))
+def _values(finding: Finding) -> list[float | None]:
+    return finding if isinstance(finding, list) else [finding]
+
+
+def _middle(finding: Finding) -> float | None:
+    return median(_values(finding))

@@ -25,21 +25,22 @@ def beginning(data: Dataset, settings: Settings) -> dict:
         "data": {"name": data.name, "train": len(data.x_train), "test": len(data.x_test)},
         "settings": settings.to_dict(),
     }
-    return json.loads(json.dumps(first))  # lists for tuples
+    return as_written(first)
 
 
 @contextmanager
 def folder_for(out: Path | None, kind: str) -> Iterator[Path]:
     """Make a folder for results, a new one unless `out` is given, and drop it if it stays empty.
 
-    Made before the work, to learn early that it cannot be.
+    Made before the work, to learn early that it cannot be. One that was there is left alone.
     """
     folder = out or Path("results") / time.strftime(f"{kind}-%Y%m%d-%H%M%S")
+    ours = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     finally:
-        if not any(folder.iterdir()):
+        if ours and not any(folder.iterdir()):
             folder.rmdir()
 
 
@@ -47,7 +48,7 @@ def write(results: dict, folder: Path) -> Path:
     """Write ``results.json`` into `folder`, all or nothing, and return its path."""
     path = folder / "results.json"
     with temporary_beside(path) as temporary:
-        temporary.write_text(json.dumps(_finite(results), indent=1, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(as_written(results), indent=1) + "\n")
         os.replace(temporary, path)
     return path
 
@@ -66,9 +67,15 @@ def read(path: Path) -> dict:
 
 def check_same(first: dict, earlier: dict, where: Path | str) -> None:
     """Refuse earlier results that start otherwise: to go on there would mix two comparisons."""
-    for name, value in json.loads(json.dumps(first)).items():
+    for name, value in as_written(first).items():
         if earlier.get(name) != value:
             raise ValueError(f"{where}: made with other {name}; choose another folder")
+
+
+def as_written(value):
+    """Return `value` as whoever reads its record finds it: None for NaN and infinity, lists for
+    tuples, plain numbers for NumPy's."""
+    return json.loads(json.dumps(_finite(value), allow_nan=False))
 
 
 def _finite(value):

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from sgdni._util.checks import check_count
 from sgdni.data import load
 from sgdni.experiments.frame import Experiment, Findings, Progress
+from sgdni.experiments.medians import median
+from sgdni.experiments.tables import number
 from sgdni.plotting.colours import BLUE, TRUE
 from sgdni.plotting.figures import band, tidy
 from sgdni.runs.methods import build_trainer
@@ -45,10 +47,10 @@ def find(rows: list[dict]) -> Findings:
 
 
 def say(findings: Findings) -> str:
-    bottom, target, top = (np.median(findings[name]) for name in
+    bottom, target, top = (number(median(findings[name]), "{:.2f}") for name in
                            ("truth_bottom", "target_bottom", "truth_top"))
-    return (f"The lowest model's error is {target:.2f} against its target and {bottom:.2f} against "
-            f"the truth; the highest one's is {top:.2f}")
+    return (f"The lowest model's error is {target} against its target and {bottom} against "
+            f"the truth; the highest one's is {top}")
 
 
 def draw(results: dict) -> Figure:
@@ -58,8 +60,9 @@ def draw(results: dict) -> Figure:
     axes = figure.subplots()
     for what, colour, label in (("truth", TRUE, "against the true gradient"),
                                 ("target", BLUE, "against the target that it is fitted to")):
-        values = np.array([[row[what] for row in rows if row["interface"] == i]
-                           for i in interfaces]).T
+        # None, an error beyond all numbers, is infinite here as it is in the medians.
+        values = np.array([[np.inf if row[what] is None else row[what]
+                            for row in rows if row["interface"] == i] for i in interfaces]).T
         band(axes, interfaces, values, marker="o", color=colour, label=label)
     axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":", label="predicting zero")
     axes.set(xlabel="interface, counted from the bottom", xticks=interfaces, ylim=(0, None),

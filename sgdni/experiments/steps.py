@@ -44,7 +44,8 @@ def steps_to_target(contender: Contender, settings: Settings, data: Dataset, epo
             racer.epoch()
     except (DivergenceError, FitError):
         pass
-    racer.dismiss()
+    finally:
+        racer.dismiss()
     return racer.reached and racer.reached[1]
 
 
@@ -98,6 +99,8 @@ def find(rows: list[dict]) -> Findings:
 def say(findings: Findings) -> str:
     every = [(name.split("_")[-2:], value) for name, value in findings.items()
              if name.startswith("local_error") and value]
+    if not every:
+        return "By local error the target was reached too seldom for a ratio"
     return "Steps to the target by local error, backprop's being 1: " + "; ".join(
         f"{value:.2f} ({interfaces} interface{'s' * (interfaces != '1')}, {late} late)"
         for (interfaces, late), value in every)

@@ -109,8 +109,14 @@ def check_used(name: str, settings: Settings, given: Iterable[str]) -> None:
 
 def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
                   rng: np.random.Generator) -> Network:
-    """Return the network that `name` trains: the same weights for every method, given `rng`."""
+    """Return the network that `name` trains: the same weights for every method, given `rng`.
+
+    Raises ValueError for a decoupled method without an interface.
+    """
     method = lookup(name)
+    if method.decoupled and not settings.interfaces:
+        raise ValueError(f"cuts: {name} needs an interface to learn at, got none; without one it "
+                         "would be backprop by another name")
     modules = build_mlp(
         n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.interfaces,
         activation=settings.activation, batch_norm=settings.batch_norm, dtype=settings.dtype)

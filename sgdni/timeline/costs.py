@@ -55,7 +55,7 @@ class LinkCost:
 
 @dataclass(frozen=True)
 class Links:
-    """The messages of a schedule: up (h with labels), and down (delta, or a target with its h)."""
+    """The messages of a schedule: up (h with labels), and down (delta, or a target; like h)."""
 
     up: LinkCost = LinkCost()
     down: LinkCost = LinkCost()

@@ -120,6 +120,23 @@ def test_contenders_take_turns_and_a_diverged_one_drops_out(tmp_path):
     assert json.loads(write(results, tmp_path).read_text())["rows"][1]["failure"]
 
 
+def test_workers_end_with_the_repeat_however_it_ends():
+    """Also those of a contender that broke down, which may have workers that wait."""
+    class Stopped(Fake):
+        def epoch(self):
+            if len(self.history) == 2:
+                raise KeyboardInterrupt
+            super().epoch()
+
+    learners = {name: kind(name, []) for name, kind in
+                (("a", Fake), ("b", Fake), ("c", Stopped))}
+    contenders = [Contender(name, build=lambda s, d, name=name: learners[name])
+                  for name in learners]
+    with pytest.raises(KeyboardInterrupt):
+        compare(contenders, blobs(np.random.default_rng(0)), TINY, epochs=3, repeats=1)
+    assert all(learner.dismissed for learner in learners.values())
+
+
 def test_blas_threads_are_those_of_the_contender():
     seen = []
 
@@ -183,6 +200,12 @@ def test_a_folder_that_stays_empty_is_dropped(tmp_path):
     with folder_for(tmp_path / "a/b", "x") as folder:
         write({}, folder)
     assert (tmp_path / "a/b/results.json").exists()
+
+
+def test_an_empty_folder_that_was_there_stays(tmp_path):
+    with pytest.raises(ValueError, match="no"), folder_for(tmp_path, "x"):
+        raise ValueError("no")
+    assert tmp_path.is_dir()
 
 
 def test_an_interrupted_write_leaves_the_old_record(tmp_path):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from helpers import TINY, blobs
 
+from sgdni.data import lookup
+from sgdni.data.sums import SumsDataset
 from sgdni.experiments.accuracy import peers
 from sgdni.runs.methods import build_trainer
 
@@ -35,6 +37,39 @@ def test_sklearn_learns_the_same_problem():
         peer.epoch()
     assert peer.history[-1].epoch == 10
     assert peer.history[-1].test_accuracy > 0.85
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Training pairs that are made on the fly: `x_train` is but a sample of them."""
+    return SumsDataset.draw("sums", lookup("mnist-5k").load(), 300, 50, 28, None,
+                            np.random.default_rng(0))
+
+
+def test_pytorch_trains_on_the_pairs_that_we_do(pairs):
+    pytest.importorskip("torch")
+    settings = replace(TINY, hidden=(8,), dtype="float64")
+    ours, theirs = build_trainer("backprop", settings, pairs), peers.TorchPeer(settings, pairs)
+    for _ in range(2):
+        assert ours.epoch().train_loss == pytest.approx(theirs.epoch().train_loss, rel=1e-9)
+
+
+def test_sklearn_takes_our_minibatches_in_our_order(pairs, monkeypatch):
+    network = pytest.importorskip("sklearn.neural_network")
+    seen, backprop = [], network.MLPClassifier._backprop
+
+    def watched(self, x, y, *rest):
+        seen.append(x.copy())
+        return backprop(self, x, y, *rest)
+
+    monkeypatch.setattr(network.MLPClassifier, "_backprop", watched)
+    settings = replace(TINY, hidden=(8,), batch_norm=False)
+    peer = peers.SklearnPeer(settings, pairs)
+    steps = [peer.epoch().steps for _ in range(2)]
+    batches = build_trainer("backprop", settings, pairs)._batches
+    expected = [x.copy() for _ in range(2) for x, _ in batches]
+    assert steps == [len(expected) / 2] * 2
+    np.testing.assert_array_equal(seen, expected)
 
 
 def test_available_tells_found_from_missing(monkeypatch):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
-from sgdni.experiments.steps import contenders, find, ratios, run, say
+from sgdni.experiments import steps
+from sgdni.experiments.steps import EXPERIMENT, contenders, draw, find, ratios, run, say
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 
@@ -32,6 +35,49 @@ def test_findings_are_medians_and_say_when_most_are_not_there():
     findings = find(ROWS)
     assert findings == {"local_error_4_8": 1.25, "cdni_ls_4_8": None, "local_error_1_8": 2.0}
     assert "1.25 (4 interfaces, 8 late); 2.00 (1 interface, 8 late)" in say(findings)
+
+
+def drawn(rows):
+    """Return the axes of the picture of these rows, once it could be rendered."""
+    figure = draw({"rows": rows, "finding": say(find(rows)), "settings": EXPERIMENT.full})
+    figure.savefig(io.BytesIO())
+    return figure.axes[0]
+
+
+def test_a_picture_has_a_point_for_each_seed_and_counts_those_not_there():
+    axes = drawn(ROWS)
+    points = sorted(y for line in axes.lines if line.get_marker() == "o" for y in line.get_ydata())
+    assert points == [1.0, 1.5, 2.0]
+    assert [text.get_text() for text in axes.texts] == ["2 not there"]  # cdni-ls, four interfaces
+
+
+@pytest.mark.parametrize("backprop, mine, points, texts", [
+    (100, 150, [1.5], []), (100, None, [], ["1 not there"]), (None, 150, [], []),
+    (None, None, [], [])])
+def test_one_seed_is_drawn_whoever_was_there(backprop, mine, points, texts):
+    axes = drawn([row(0, "backprop", backprop), row(0, "local-error", mine)])
+    assert [y for line in axes.lines if line.get_marker() == "o"
+            for y in line.get_ydata()] == points
+    assert [text.get_text() for text in axes.texts] == texts
+    assert (backprop is None or mine is None) == ("too seldom" in axes.get_title())
+
+
+def test_workers_end_with_the_run_however_it_ends(monkeypatch):
+    ended = []
+
+    class Stopped:
+        reached, history = None, ()
+
+        def __init__(self, *about):
+            self.dismiss = lambda: ended.append(about)
+
+        def epoch(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(steps, "Racer", Stopped)
+    with pytest.raises(KeyboardInterrupt):
+        steps.steps_to_target(None, None, None, 1, 0.9)
+    assert len(ended) == 1
 
 
 def test_targets_are_late_and_interfaces_where_the_case_says():

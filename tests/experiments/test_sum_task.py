@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
 
 from sgdni.experiments import sums
-from sgdni.experiments.sums import CONTENDERS, EXPERIMENT, accuracy, find, run, say
+from sgdni.experiments.sums import (
+    CONTENDERS,
+    EXPERIMENT,
+    INTERFACES,
+    accuracy,
+    draw,
+    find,
+    run,
+    say,
+)
 from sgdni.runs.settings import Settings
 
 
@@ -39,6 +51,24 @@ def test_findings_are_medians_over_seeds():
     assert findings == {"backprop": 0.9, "linear_m_4": 0.2, "local_error_hidden_head_1": 0.6,
                         "local_error_hidden_head_4": 0.5, "local_loss_hidden_head_4": 0.65}
     assert say(findings).startswith("Backprop 90.0%; local error 60.0% with one interface, 50.0%")
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_picture_has_a_point_for_each_seed(seeds):
+    """Also of those that diverged, whose accuracy is 0."""
+    rows = [{"seed": seed, "contender": name, "interfaces": n, "rate": 0.1,
+             "accuracy": 0.0 if name == "linear M" else 0.5 + 0.1 * seed}
+            for seed in range(seeds)
+            for name, n in [("backprop", 0), *((name, n) for name in CONTENDERS
+                                               for n in INTERFACES)]]
+    figure = draw({"rows": rows, "finding": say(find(rows)), "settings": EXPERIMENT.full})
+    figure.savefig(io.BytesIO())
+    points = [line.get_ydata() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert len(points) == len(CONTENDERS) * len(INTERFACES)
+    for values in points[:2]:
+        np.testing.assert_array_equal(values, [0.0] * seeds)
+    for values in points[2:]:
+        np.testing.assert_allclose(values, [50.0, 60.0, 70.0][:seeds])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -28,7 +28,9 @@ def one_run(seed: int, workers: str) -> None:
     settings = replace(TINY, cuts=cuts, seed=seed)
     kinds = [Asynchronous, ModelParallel, Delayed, DataParallel][: 3 + (workers == "processes")]
     kind = kinds[int(rng.integers(len(kinds)))]
-    network = build_network("cdni" if kind is Asynchronous else "backprop", settings, 5, 3, rng)
+    # Without an interface no method is decoupled, but the schedule may be: with one module.
+    decoupled = kind is Asynchronous and cuts
+    network = build_network("cdni" if decoupled else "backprop", settings, 5, 3, rng)
     options = {"latency": float(rng.choice([0, 0, 1e-4, 1e-3])), "workers": workers}
     if kind in (Asynchronous, Delayed):
         options |= {"queue_size": int(rng.integers(1, 6)), "deterministic": bool(rng.integers(2))}

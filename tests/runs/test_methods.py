@@ -45,6 +45,17 @@ def test_engines_that_cannot_do_it_are_refused(method, engine):
         build_trainer(method, replace(TINY, engine=engine), blobs(np.random.default_rng(5)))
 
 
+@pytest.mark.parametrize("changes", [{"cuts": ()}, {"hidden": (), "cuts": None}])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_decoupled_method_needs_an_interface(method, changes):
+    settings, data = replace(TINY, **changes), blobs(np.random.default_rng(5))
+    if not METHODS[method].decoupled:
+        assert len(build_trainer(method, settings, data).schedule.network.modules) == 1
+        return
+    with pytest.raises(ValueError, match=f"cuts: {method} needs an interface"):
+        build_trainer(method, settings, data)
+
+
 def test_unknown_names_get_all_the_known_ones():
     with pytest.raises(ValueError, match="backprop, .*delayed, got magic"):
         lookup("magic")

@@ -79,17 +79,19 @@ def compare(contenders: Sequence[Contender], data: Dataset, settings: Settings, 
         for name, learner in running.items():
             runs[name].learners.append(learner)
         turns = [contender for _ in range(epochs) for contender in contenders]
-        for contender in progress(turns, f"repeat {repeat + 1} of {repeats}"):
-            name = contender.name
-            if name not in running:
-                continue
-            try:
-                with blas_threads(contender.blas_threads):
-                    running[name].epoch()
-            except (DivergenceError, FitError) as error:
-                del running[name]
-                runs[name].failure = f"seed {seeded.seed}: {error}"
-        for learner in running.values():
-            learner.dismiss()
+        try:
+            for contender in progress(turns, f"repeat {repeat + 1} of {repeats}"):
+                name = contender.name
+                if name not in running:
+                    continue
+                try:
+                    with blas_threads(contender.blas_threads):
+                        running[name].epoch()
+                except (DivergenceError, FitError) as error:
+                    del running[name]
+                    runs[name].failure = f"seed {seeded.seed}: {error}"
+        finally:  # workers may wait for an epoch that never comes: also those of the broken ones
+            for mine in runs.values():
+                mine.learners[-1].dismiss()
         on_repeat(runs)
     return runs

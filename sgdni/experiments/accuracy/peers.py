@@ -1,8 +1,8 @@
 """Yardsticks: the same network trained by PyTorch eager and by scikit-learn's MLPClassifier.
 
 Neither is imported unless asked for, and the package proper never needs them. PyTorch starts from
-our weights and sees our minibatches in our order; scikit-learn draws its own, has no batch
-normalisation, and so compares sizes and speed rather than the very same run.
+our weights, scikit-learn from its own. Both see our minibatches in our order. scikit-learn has no
+batch normalisation, and so compares sizes and speed rather than the very same run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sgdni.layers import BatchNorm, Dense, ReLU, Sigmoid, Tanh
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 from sgdni.training import EpochRecord
-from sgdni.training.batches import minibatches
+from sgdni.training.batches import Minibatches
 
 
 def available(blas_threads: int = 1) -> tuple[list[Contender], list[str]]:
@@ -42,6 +42,11 @@ class Peer:
     def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
         self.settings, self.data, self.blas_threads = settings, data, blas_threads
         self.dtype = np.dtype(settings.dtype)
+        # Our own backprop trainer, never trained: the source of weights and minibatch order.
+        twin = build_trainer("backprop", settings, data)
+        self.modules = twin.schedule.network.modules
+        # Of `examples`, not of `x_train`, which need not be what is trained on.
+        self.batches = Minibatches(data.examples(), settings.batch_size, twin.rng, self.dtype)
         self.history: list[EpochRecord] = []
 
     def epoch(self) -> EpochRecord:
@@ -68,10 +73,7 @@ class TorchPeer(Peer):
 
     def __init__(self, settings: Settings, data: Dataset, blas_threads: int = 1) -> None:
         super().__init__(settings, data, blas_threads)
-        # Our own backprop trainer, never trained: the source of weights and minibatch order.
-        twin = build_trainer("backprop", settings, data)
-        modules, self.rng = twin.schedule.network.modules, twin.rng
-        self.model = torch_model([layer for m in modules for layer in m.layers])
+        self.model = torch_model([layer for m in self.modules for layer in m.layers])
         self.optimizer = torch_optimizer(self.model, settings)
 
     def train(self) -> tuple[list[float], float]:
@@ -80,8 +82,7 @@ class TorchPeer(Peer):
         torch.set_num_threads(self.blas_threads)  # its own BLAS, which our pinning misses
         losses, right = [], []
         self.model.train()
-        for x, y in minibatches(self.data.x_train, self.data.y_train, self.settings.batch_size,
-                                self.rng, self.dtype):
+        for x, y in self.batches:
             loss, h = torch_step(self.model, self.optimizer, x, y)
             losses.append(loss)
             right.append((h.argmax(axis=1) == y).mean())
@@ -146,22 +147,23 @@ class SklearnPeer(Peer):
         from sklearn.neural_network import MLPClassifier
 
         super().__init__(settings, data, blas_threads)
-        self.x_train = scale_pixels(data.x_train, self.dtype)
+        # All minibatches of a pass in one, which scikit-learn cuts up again in this order.
+        steps, size = self.batches.steps, self.batches.batch_size
+        self.passes = Minibatches(data.examples(), steps * size, self.batches.rng, self.dtype)
         activation = {"relu": "relu", "tanh": "tanh", "sigmoid": "logistic"}[settings.activation]
         self.model = MLPClassifier(
             settings.hidden, activation=activation, solver=settings.optimizer,
             alpha=settings.weight_decay, batch_size=settings.batch_size, momentum=settings.momentum,
             nesterovs_momentum=False, learning_rate_init=settings.lr, random_state=settings.seed,
+            shuffle=False,
         )
 
     def train(self) -> tuple[list[float], float]:
-        data = self.data
+        [(x, y)] = self.passes
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # advice on convergence, of no use after one epoch
-            self.model.partial_fit(self.x_train, data.y_train, classes=range(data.n_classes))
-        # It trains on the rest too, which our minibatches leave out: whole steps, rounded.
-        steps = round(len(self.x_train) / self.settings.batch_size)
-        return [self.model.loss_] * steps, float("nan")
+            self.model.partial_fit(x, y, classes=range(self.data.n_classes))
+        return [self.model.loss_] * self.batches.steps, float("nan")
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         p = self.model.predict_proba(x)
