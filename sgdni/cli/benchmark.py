@@ -99,7 +99,7 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, *, target: float, 
     check_count("--blas-threads", threads)
     for name in methods:
         lookup(name)
-    settings = options.settings(args)
+    settings = options.settings(args, methods)
     if settings.engine == "mpi":
         raise ValueError("--engine: mpi is for sgdni train; the benchmark compares sequential, "
                          "threads or processes in one process")

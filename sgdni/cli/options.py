@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -46,15 +47,14 @@ def given_settings(args: argparse.Namespace) -> dict:
     return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
 
 
-def settings(args: argparse.Namespace, method: str | None = None) -> Settings:
-    """Return the Settings of a command line, for one method where only one is trained.
+def settings(args: argparse.Namespace, methods: Sequence[str]) -> Settings:
+    """Return the Settings of a command line, for these methods and a model of the user's own.
 
-    Raises ValueError for values out of range, and for options that the method makes no use of.
+    Raises ValueError for values out of range, and for options that nobody makes use of.
     """
     given = given_settings(args)
     found = Settings(**given)
-    if method is not None:
-        check_used(method, found, given)
+    check_used(methods, found, given)
     return found
 
 

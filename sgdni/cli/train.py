@@ -111,7 +111,8 @@ def run(args: argparse.Namespace) -> None:
 def _new_job(args: argparse.Namespace) -> dict:
     chosen = {name: getattr(args, name, default) for name, default in DEFAULTS.items()}
     check_count("--blas-threads", chosen["blas_threads"])
-    return {**chosen, "settings": options.settings(args, chosen["method"]).to_dict()}
+    return {**chosen, "settings": options.settings(
+        args, [] if hasattr(args, "sg") else [chosen["method"]]).to_dict()}
 
 
 def _resumed_job(path: Path, args: argparse.Namespace) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,17 +89,20 @@ NEEDS = {"momentum": ("optimizer", ["sgd"]), "head_units": ("head", ["hidden"]),
          "queue_size": ("engine", ["threads", "processes", "mpi"])}
 
 
-def check_used(name: str, settings: Settings, given: Iterable[str]) -> None:
-    """Refuse settings that were given and have no effect, naming the methods that use them.
+def check_used(names: Sequence[str], settings: Settings, given: Iterable[str]) -> None:
+    """Refuse settings that were given and have no effect on any of these methods.
 
-    Raises ValueError.
+    The model of `settings.sg`, if there is one, is one more. Raises ValueError, naming the methods
+    that do use them.
     """
     every = METHODS | PARALLEL_METHODS
-    uses, who = (lookup(name).uses, name) if settings.sg is None else (TARGETS, settings.sg)
+    uses = {name: lookup(name).uses for name in names}
+    if settings.sg is not None:
+        uses[settings.sg] = TARGETS
     for setting in given:
         users = [other for other, method in every.items() if setting in method.uses]
-        if users and setting not in uses:
-            raise ValueError(f"{setting}: {who} makes no use of it; methods that do: "
+        if users and not any(setting in of for of in uses.values()):
+            raise ValueError(f"{setting}: {', '.join(uses)} makes no use of it; methods that do: "
                              f"{', '.join(users)}")
         needed, values = NEEDS.get(setting, (None, ()))
         if needed and getattr(settings, needed) not in values:

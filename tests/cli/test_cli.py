@@ -133,11 +133,18 @@ def test_options_without_effect_are_refused(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_comparison_refuses_what_none_of_its_methods_uses(capsys):
+    words = ["benchmark", "--methods", "backprop", "cdni", "--ridge", "0.1"]
+    assert main(words) == 2
+    assert "ridge: backprop, cdni makes no use of it; methods that do: cdni-ls" in (
+        capsys.readouterr().err)
+
+
 def test_every_setting_is_used_by_some_method_or_by_all():
     for name, method in (METHODS | PARALLEL_METHODS).items():
         known = vars(Settings())
         assert set(method.uses) <= known.keys()
-        check_used(name, Settings(), known.keys() - {s for m in METHODS.values() for s in m.uses})
+        check_used([name], Settings(), known.keys() - {s for m in METHODS.values() for s in m.uses})
 
 
 @pytest.mark.parametrize("below", ["", "/below"])
