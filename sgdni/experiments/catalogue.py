@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sgdni.experiments import sg_quality, steps, two_clocks
+from sgdni.experiments import bp_lambda, sg_quality, steps, two_clocks
 from sgdni.experiments.frame import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for experiment in (
-        sg_quality.EXPERIMENT, steps.EXPERIMENT, two_clocks.EXPERIMENT)
+        sg_quality.EXPERIMENT, steps.EXPERIMENT, two_clocks.EXPERIMENT,
+        bp_lambda.EXPERIMENT)
 }
