@@ -91,7 +91,8 @@ def train(world: World, lam: float | None, value: float, settings: dict, seed: i
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """Return each lambda's error for each memory, and that of least squares.
 
-    The rate, or forgetting factor, is the one that does best in the median of three other worlds.
+    The rate, or forgetting factor, is the one that does best in the worst of three other worlds:
+    near the edge of stability a rate may serve two of them and break down in the third.
     """
     for name in ("steps", "streams"):
         check_count(name, settings[name])
@@ -100,8 +101,8 @@ def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     for k, (rho, lam) in enumerate(cases):
         progress(k / len(cases))
         others = [(World(rho, other), other) for other in range(100 + 3 * seed, 103 + 3 * seed)]
-        tried = {value: np.median([train(world, lam, value, settings, other)
-                                   for world, other in others])
+        tried = {value: max(train(world, lam, value, settings, other)
+                            for world, other in others)
                  for value in (FORGETTING if lam is None else RATES)}
         value = min(tried, key=tried.get)
         error = train(World(rho, seed), lam, value, settings, seed)
@@ -111,7 +112,10 @@ def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
 
 
 def find(rows: list[dict]) -> Findings:
-    """Errors by memory and lambda, as in ``rho_97_lambda_80``, and ``rho_97_ls``: one a seed."""
+    """Errors by memory and lambda, as in ``rho_97_lambda_80``, and ``rho_97_ls``: one a seed.
+
+    A run that broke down counts 1e9.
+    """
     findings: Findings = {}
     for row in rows:
         what = "ls" if row["lam"] is None else f"lambda_{round(100 * row['lam'])}"
