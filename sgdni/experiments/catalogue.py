@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sgdni.experiments import (
+    bp_lambda,
     copying,
     delayed_recall,
     links,
@@ -23,5 +24,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         copying.COPY,
         copying.REPEAT_COPY,
         two_clocks.EXPERIMENT,
+        bp_lambda.EXPERIMENT,
     )
 }

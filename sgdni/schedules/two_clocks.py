@@ -84,7 +84,14 @@ class TwoClocks(Clocks):
     the gradient that B sends down when it has run, which A does not wait for.
 
     `a` needs an interface, whose context is a function of (x, y) that returns (T, B, n_context).
+    ValueError without one.
     """
+
+    def __init__(self, a: Network, b: Network, guard: DivergenceGuard | None = None) -> None:
+        super().__init__(a, b, guard)
+        if len(a.interfaces) != 1:
+            raise ValueError(f"TwoClocks: expected one interface, at A's state, got "
+                             f"{len(a.interfaces)}")
 
     def step(self, x: np.ndarray, y: Tally) -> ClocksResult:
         c, h = self.network.context(x, y)[0], self.rest(x)

@@ -185,3 +185,8 @@ def test_state_holds_all_that_a_step_changes(rng):
     np.testing.assert_equal(ends[0], ends[1])
     assert any((kept[name] != array).any() for name, array in schedule.state().items()
                if name.startswith("schedule.b."))
+
+
+def test_without_an_interface_two_clocks_are_refused(rng):
+    with pytest.raises(ValueError, match="expected one interface"):
+        TwoClocks(*networks(rng))
