@@ -8,7 +8,6 @@ SG model at A's state lets A learn at every tick (Jaderberg et al. 2016, on syst
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -137,22 +136,12 @@ def tick_context(x: np.ndarray, y: Tally) -> np.ndarray:
     return np.broadcast_to(ticks, (len(x), x.shape[1], len(x)))
 
 
-def label_and_tick(n_classes: int) -> Callable[[np.ndarray, Tally], np.ndarray]:
-    """Return the context of the tick's digit and which tick it is: (T, B, classes + T)."""
-    def context(x: np.ndarray, y: Tally) -> np.ndarray:
-        digits = np.eye(n_classes, dtype=x.dtype)[y.labels]
-        return np.concatenate([digits, tick_context(x, y)], axis=-1)
-    return context
+def label_and_tick(x: np.ndarray, y: Tally) -> np.ndarray:
+    """Return both losses' labels and which tick it is, one-hot: (T, B, 2 (T + 1) + T).
 
-
-def tally_and_tick(n_classes: int) -> Callable[[np.ndarray, Tally], np.ndarray]:
-    """Return how often each digit was among those read so far, and the tick: of the same shape.
-
-    What A should have kept, so that a model linear in it and in h sees by how much A is wrong.
-    Nothing of digits that are still to come.
+    The context of cDNI: known in training, and given to the SG model alone.
     """
-    def context(x: np.ndarray, y: Tally) -> np.ndarray:
-        c = label_and_tick(n_classes)(x, y)
-        c[..., :n_classes] = c[..., :n_classes].cumsum(axis=0)
-        return c
-    return context
+    counts = np.eye(len(x) + 1, dtype=x.dtype)
+    labels = np.concatenate([counts[y.threes], counts[y.odd]], axis=-1)
+    return np.concatenate([np.broadcast_to(labels, (len(x), *labels.shape)), tick_context(x, y)],
+                          axis=-1)

@@ -14,7 +14,6 @@ from sgdni.schedules.two_clocks import (
     TwoClocks,
     Waiting,
     label_and_tick,
-    tally_and_tick,
     tick_context,
 )
 from sgdni.synthetic import LeastSquaresFit, LinearSG, SyntheticGradient
@@ -134,9 +133,9 @@ def test_the_targets_of_the_exact_model_are_what_it_said(rng):
     x, y = episodes(rng)
     _, later, states = unrolled(a, b, x, y)
     model = Exact(later)
-    a.interfaces = [Interface(model, label_and_tick(10))]
+    a.interfaces = [Interface(model, label_and_tick)]
     TwoClocks(a, b).step(x, y)
-    c = label_and_tick(10)(x, y)
+    c = label_and_tick(x, y)
     assert len(model.taught) == T
     for t, (h, context, target) in enumerate(model.taught):
         np.testing.assert_allclose(h, states[t], rtol=1e-12)
@@ -155,16 +154,15 @@ def test_who_does_not_listen_is_untouched_by_b(rng, listens):
     assert all(np.abs(g).max() > 0 for g in before.values())  # of its own loss
 
 
-def test_the_context_says_the_digit_and_the_tick(rng):
+def test_the_context_says_both_labels_and_the_tick(rng):
     x, y = episodes(rng)
-    c = label_and_tick(10)(x, y)
-    assert c.shape == (T, B, 10 + T) and c.dtype == x.dtype
-    np.testing.assert_array_equal(c[..., :10].argmax(axis=-1), y.labels)
-    np.testing.assert_array_equal(c[..., 10:].argmax(axis=-1), np.arange(T)[:, None].repeat(B, 1))
-    assert (c.sum(axis=-1) == 2).all()
-    tally = tally_and_tick(10)(x, y)
-    np.testing.assert_array_equal(tally[..., :10], c[..., :10].cumsum(axis=0))
-    np.testing.assert_array_equal(tally[..., 10:], c[..., 10:])
+    c, n = label_and_tick(x, y), T + 1
+    assert c.shape == (T, B, 2 * n + T) and c.dtype == x.dtype
+    for t in range(T):
+        np.testing.assert_array_equal(c[t, :, :n].argmax(axis=-1), y.threes)
+        np.testing.assert_array_equal(c[t, :, n : 2 * n].argmax(axis=-1), y.odd)
+        assert (c[t, :, 2 * n :].argmax(axis=-1) == t).all()
+    assert (c.sum(axis=-1) == 3).all()
 
 
 def test_state_holds_all_that_a_step_changes(rng):
