@@ -61,6 +61,8 @@ def climb(task: Copying, contender: str, rate: float, s: dict, seed: int, progre
     stream, answers = Stream(task, s["streams"], s["window"], rng), Answers()
     mastered: list[tuple[int, int]] = []
     for count in range(1, s["windows"] + 1):
+        if count % 1000 == 1:
+            progress(count / s["windows"])
         try:
             answers.train(schedule, *next(stream))
         except (DivergenceError, FitError):
@@ -70,8 +72,6 @@ def climb(task: Copying, contender: str, rate: float, s: dict, seed: int, progre
                 mastered.append((count, task.length))
                 task.longer()
             answers.reset()
-        if count % 1000 == 0:
-            progress(count / s["windows"])
     return mastered
 
 
