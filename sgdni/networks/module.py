@@ -118,18 +118,22 @@ class Module:
         ValueError
             For a layer that keeps an old one in another attribute: it would go on with that.
         """
-        old = self.params
+        old = [(f"{kind} {key}", array, new[key])
+               for kind, arrays, new in (("parameter", self.params, params),
+                                         ("gradient", self.grads, grads))
+               for key, array in arrays.items()]
         for key, layer, name in self._grads:
             layer.params[name], layer.grads[name] = params[key], grads[key]
         self.params = dict(params)
         for layer in self.layers:
-            for part in parts(layer):
-                for key, array in old.items() if isinstance(part, np.ndarray) else ():
-                    if array is not params[key] and np.may_share_memory(part, array):
+            for part in (part for part in parts(layer) if isinstance(part, np.ndarray)):
+                for name, array, new in old:
+                    if array is not new and np.may_share_memory(part, array):
                         raise ValueError(
                             f"{type(layer).__name__}: expected a layer that looks its arrays up in "
-                            f"self.params and self.grads at each call, got one that keeps "
-                            f"parameter {key} elsewhere too")
+                            f"self.params and self.grads at each call, got one that keeps {name} "
+                            f"elsewhere too"
+                        )
 
     def state(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live (not copies): weights, statistics, optimiser."""

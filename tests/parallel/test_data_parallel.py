@@ -148,9 +148,16 @@ class Keeps(Dense):
         self.transposed = self.params["W"].T
 
 
-def test_a_layer_that_would_go_on_with_old_weights_is_refused():
-    network, given = dense([lambda rng: Keeps(5, 3, rng, dtype=float)])
-    with pytest.raises(ValueError, match="Keeps: .* keeps parameter 0.W elsewhere too"):
+class KeepsGradient(Dense):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.inner = {"dW": self.grads["W"]}
+
+
+@pytest.mark.parametrize("kind, what", [(Keeps, "parameter 0.W"), (KeepsGradient, "gradient 0.W")])
+def test_a_layer_that_would_go_on_with_old_arrays_is_refused(kind, what):
+    network, given = dense([lambda rng: kind(5, 3, rng, dtype=float)])
+    with pytest.raises(ValueError, match=f"{kind.__name__}: .* keeps {what} elsewhere too"):
         list(DataParallel(network, replicas=2).run(given))
 
 

@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 from helpers import assert_same_state, blobs, minibatches, tiny_network
 
-from sgdni import SGD, Dense, Layer, Module, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, Tanh
+from sgdni import (
+    SGD,
+    Dense,
+    Layer,
+    Module,
+    Network,
+    ReLU,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    check_layer,
+)
 from sgdni.data import Examples
 from sgdni.parallel import Delayed
 from sgdni.schedules import Backprop, DivergenceError, Recorder
@@ -89,6 +100,11 @@ class Sluggish(Dense):
     def forward(self, x, training=True):
         time.sleep(0.003)  # so that what comes from above waits, and may be overwritten
         return super().forward(x, training)
+
+
+@pytest.mark.parametrize("make", [lambda rng: DictTanh(), Block])
+def test_layers_of_ones_own_pass_the_check_of_twins(make, rng):
+    check_layer(make(rng), rng.standard_normal((6, 5)), rng).raise_if_failed()
 
 
 LOWER = {
