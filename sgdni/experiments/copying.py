@@ -143,7 +143,7 @@ def experiment(name: str, summary: str, *, repeat: bool) -> Experiment:
         full={"contenders": tuple(CONTEXTS), "window": 3, "windows": 150000, "rates": (1e-3, 3e-3),
               "cells": 32, "streams": 32, "forget_bias": 1.0, "gamma": 0.9, "forgetting": 0.999,
               "solve_every": 16},
-        quick={"contenders": ("tbptt", "sg-context"), "windows": 12000, "rates": (3e-3,)},
+        quick={"contenders": ("tbptt", "sg-context"), "windows": 8000, "rates": (3e-3,)},
         tolerance={f"longest_{name.replace('-', '_')}": 0.25 for name in CONTEXTS},
     )
 
