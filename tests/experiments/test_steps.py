@@ -8,14 +8,24 @@ import numpy as np
 import pytest
 
 from sgdni.experiments import steps
-from sgdni.experiments.steps import EXPERIMENT, contenders, draw, find, ratios, run, say
+from sgdni.experiments.steps import (
+    EXPERIMENT,
+    RATES,
+    chosen,
+    contenders,
+    draw,
+    find,
+    ratios,
+    run,
+    say,
+)
 from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
 
 
-def row(seed, contender, steps, interfaces=4):
+def row(seed, contender, steps, interfaces=4, rate=0.1, aside=100):
     return {"seed": seed, "interfaces": interfaces, "late": 8, "contender": contender,
-            "rate": 0.1, "steps": steps}
+            "rate": rate, "aside": aside, "steps": steps}
 
 
 ROWS = [row(0, "backprop", 100), row(0, "local-error", 150), row(0, "cdni-ls", None),
@@ -29,6 +39,20 @@ def test_ratios_are_within_a_seed_and_a_case():
     assert found["local-error", 4, 8].tolist() == [1.5, 1.0]
     assert found["cdni-ls", 4, 8].tolist() == [np.inf, np.inf]
     assert found["local-error", 1, 8].tolist() == [2.0]
+
+
+def test_rates_are_chosen_for_each_on_images_set_aside_over_all_seeds():
+    def tries(contender, *asides):
+        return [row(seed, contender, 7, rate=rate, aside=aside)
+                for rate, mine in zip((0.1, 0.05), asides, strict=True)
+                for seed, aside in enumerate(mine)]
+
+    rows = tries("backprop", (90, 100, 300), (110, 110, 110)) + tries(
+        "local-error", (100, None, None), (200, 200, None)) + tries(
+        "cdni-ls", (None, None, None), (None, None, None))
+    assert {(r["contender"], r["rate"]) for r in chosen(rows)} == {
+        ("backprop", 0.1), ("local-error", 0.05), ("cdni-ls", 0.1)}
+    assert len(chosen(rows)) == 9
 
 
 def test_findings_are_medians_and_say_when_most_are_not_there():
@@ -90,13 +114,13 @@ def test_targets_are_late_and_interfaces_where_the_case_says():
         assert settings.fit_every == (8 if contender.name == "local-error" else 1)
 
 
-def test_a_run_chooses_rates_on_images_set_aside(small_steps):
+def test_a_run_tries_every_rate_on_both_sets(small_steps):
     rows = run({"data": "mnist-5k", "width": 8, "cases": 1, "epochs": 1, "target": 20.0,
                 "aside": 3000}, 0, lambda share: None)
-    assert [r["contender"] for r in rows] == ["backprop", "cdni-ls", "local-error", "local-loss"]
-    tested = {len(x) for x in small_steps}
-    assert tested == {3000, 1000}  # the images set aside, then the test set
-    assert len(small_steps[0]) == 3000
+    assert [(r["contender"], r["rate"]) for r in rows] == [
+        (name, rate) for name in ("backprop", "cdni-ls", "local-error", "local-loss")
+        for rate in RATES]
+    assert [len(x) for x in small_steps] == [3000, 1000] * len(rows)
 
 
 @pytest.fixture
