@@ -85,8 +85,8 @@ def chosen(rows: list[dict]) -> list[dict]:
 def ratios(rows: list[dict]) -> dict[tuple[str, int, int], np.ndarray]:
     """Return steps over backprop's by contender, interfaces and staleness: one for each seed.
 
-    Everybody at the rate that was chosen for it. Infinite where the target was not reached; seeds in which backprop did not reach it are left
-    out.
+    Everybody at the rate that was chosen for it. Infinite where the target was not reached; seeds
+    in which backprop did not reach it are left out.
     """
     rows = chosen(rows)
     backprop = {(row["seed"], row["interfaces"], row["late"]): row["steps"] for row in rows
