@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sgdni.experiments import (
     bp_lambda,
+    characters,
     copying,
     delayed_recall,
     links,
@@ -23,6 +24,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         delayed_recall.EXPERIMENT,
         copying.COPY,
         copying.REPEAT_COPY,
+        characters.EXPERIMENT,
         two_clocks.EXPERIMENT,
         bp_lambda.EXPERIMENT,
     )

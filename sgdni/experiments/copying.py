@@ -61,6 +61,8 @@ def climb(task: Copying, contender: str, rate: float, s: dict, seed: int, progre
     stream, answers = Stream(task, s["streams"], s["window"], rng), Answers()
     mastered: list[tuple[int, int]] = []
     for count in range(1, s["windows"] + 1):
+        if count % 1000 == 1:
+            progress(count / s["windows"])
         try:
             answers.train(schedule, *next(stream))
         except (DivergenceError, FitError):
@@ -70,8 +72,6 @@ def climb(task: Copying, contender: str, rate: float, s: dict, seed: int, progre
                 mastered.append((count, task.length))
                 task.longer()
             answers.reset()
-        if count % 1000 == 0:
-            progress(count / s["windows"])
     return mastered
 
 
@@ -143,7 +143,7 @@ def experiment(name: str, summary: str, *, repeat: bool) -> Experiment:
         full={"contenders": tuple(CONTEXTS), "window": 3, "windows": 150000, "rates": (1e-3, 3e-3),
               "cells": 32, "streams": 32, "forget_bias": 1.0, "gamma": 0.9, "forgetting": 0.999,
               "solve_every": 16},
-        quick={"contenders": ("tbptt", "sg-context"), "windows": 12000, "rates": (3e-3,)},
+        quick={"contenders": ("tbptt", "sg-context"), "windows": 8000, "rates": (3e-3,)},
         tolerance={f"longest_{name.replace('-', '_')}": 0.25 for name in CONTEXTS},
     )
 

@@ -5,11 +5,15 @@ have T < D ticks. Truncated backpropagation never sees the symbol and the questi
 A linear SG model at the window's end, which is told the label while training, learns which states
 will be good for which answer, and passes that on, window by window, down to the symbol.
 
-**Solved**: of the answers in 200 windows in a row (about 1,100 of them at D = 17), 95% are right.
+**Solved**: of the answers in 200 windows in a row (about 770 of them at D = 24), 95% are right.
 Answers come before the network learns from them, so this is a test on new data. A run ends there.
 
 Every contender is run at each of the rates, and the rate that solves the most seeds counts, and of
 equal ones the quickest (the sum over seeds).
+
+Shorter delays are no proof: at D = 17 truncated backpropagation gets there too, later. An LSTM
+whose forget gates start near 1 holds a faint trace of the first symbol untrained; the read-out
+learns to find it, and windows on the way learn to spoil it less. gamma near 1 ruins the SG.
 """
 
 from __future__ import annotations
@@ -105,9 +109,9 @@ def draw(results: dict) -> Figure:
 EXPERIMENT = Experiment(
     "delayed-recall", "remembering for longer than the window that a network is trained on",
     run, find, say, draw,
-    full={"contenders": ("sg", "tbptt"), "delay": 17, "window": 3, "symbols": 4, "windows": 20000,
+    full={"contenders": ("sg", "tbptt"), "delay": 24, "window": 3, "symbols": 4, "windows": 20000,
           "rates": (3e-3, 1e-3, 1e-2), "cells": 32, "streams": 32, "forget_bias": 3.0,
-          "gamma": 0.1, "forgetting": 0.99, "solve_every": 8},
-    quick={"delay": 12, "windows": 5000, "rates": (3e-3,)},
+          "gamma": 0.3, "forgetting": 0.99, "solve_every": 8},
+    quick={"delay": 17, "windows": 3000, "rates": (3e-3,)},
     tolerance={"sg_windows": 0.5},
 )

@@ -23,7 +23,9 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
     The gradient of sum(v * y), for a random v, is compared with central differences in x and in
     every parameter. Further checks: forward is deterministic; neither pass alters its inputs,
     nor backward the output; backward is linear in v, leaves nothing from the batch before, and
-    overwrites `grads`; `backward_params` agrees with it.
+    overwrites `grads`; `backward_params` agrees with it; a twin computes the same, and neither it
+    nor the layer sees what the other runs meanwhile; parameters and gradients are looked up anew,
+    where other arrays may stand.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
 
 
 def _check_forward(report: Report, layer: Layer | Module, x: Arrays) -> Arrays:
-    held = _held(layer)
+    held = _held(layer, "params", "buffers")
     with report.unaltered("forward", {**_named("x", x), **layer.params}):
         layer.forward(_turned(x), True)  # what a layer remembers must not be its first minibatch
         returned = layer.forward(x, True)
@@ -93,12 +95,15 @@ def _check_backward(report: Report, layer: Layer | Module, x: Arrays, v: Arrays,
     inputs = {**_named("x", x), **layer.params}
     variables = {**_variable_inputs(x), **layer.params}
 
-    def run(cotangent: Arrays, *, batch: Arrays = x, backward=layer.backward) -> Gradients:
-        y, cotangent = layer.forward(batch, True), _apply(np.copy, cotangent)
+    def run(cotangent: Arrays, *, batch: Arrays = x, backward: Callable | None = None,
+            who: Layer | Module = layer, beside: Layer | Module | None = None) -> Gradients:
+        y, cotangent = who.forward(batch, True), _apply(np.copy, cotangent)
         with report.unaltered("backward", {**inputs, **_named("the cotangent", cotangent),
                                            **_named("the output of forward", y)}):
-            dx = backward(cotangent)
-            gradients = {**_named("x", dx), **layer.grads}
+            if beside is not None:
+                beside.forward(_turned(batch), True)
+            dx = (backward or who.backward)(cotangent)
+            gradients = {**_named("x", dx), **who.grads}
             return {name: np.array(gradient) for name, gradient in gradients.items()
                     if gradient is not None}
 
@@ -130,6 +135,16 @@ def _check_backward(report: Report, layer: Layer | Module, x: Arrays, v: Arrays,
     expect("backward without the input's gradient gives another gradient",
            {name: g for name, g in finite.items() if name in layer.params or name in of_params},
            of_params)
+    twin = layer.twin()
+    report.expect(all(twin.params[name] is p for name, p in layer.params.items()),
+                  "a twin has other parameters than its original")
+    for one, other in (layer, twin), (twin, layer):
+        report.expect(not _apart(finite, run(v, who=one, beside=other)),
+                      "a layer and its twin do not keep their forward passes apart")
+    with _replaced(layer), np.errstate(all="ignore"):
+        report.expect(not _apart(finite, run(v)),
+                      "other arrays in params and grads are not used: look them up at each call, "
+                      "and keep no reference of your own")
     return gradients
 
 
@@ -154,7 +169,7 @@ def _apart(wanted: Gradients, got: Gradients) -> list[str]:
 @contextmanager
 def _restored(layer: Layer | Module) -> Iterator[None]:
     """Put the layer's parameters and buffers back afterwards, whatever happens."""
-    kept = [(*where, where[-1].copy()) for where in _held(layer)]
+    kept = [(*where, where[-1].copy()) for where in _held(layer, "params", "buffers")]
     try:
         yield
     finally:
@@ -163,11 +178,26 @@ def _restored(layer: Layer | Module) -> Iterator[None]:
             array[...] = values
 
 
-def _held(layer: Layer | Module) -> list[tuple[Gradients, str, np.ndarray]]:
-    """Return every parameter and buffer, with the dictionary and the name it is kept under."""
-    return [(arrays, name, array)
+@contextmanager
+def _replaced(layer: Layer | Module) -> Iterator[None]:
+    """Have copies of parameters and gradients in their place meanwhile, and 0 in the old ones."""
+    kept = [(*where, where[-1].copy()) for where in _held(layer, "params", "grads")]
+    for arrays, name, array, values in kept:
+        arrays[name] = values.copy()
+        array[...] = 0
+    try:
+        yield
+    finally:
+        for arrays, name, array, values in kept:
+            arrays[name] = array
+            array[...] = values
+
+
+def _held(layer: Layer | Module, *kinds: str) -> list[tuple[Gradients, str, np.ndarray]]:
+    """Return every array of these kinds, with the dictionary and the name it is kept under."""
+    return [(getattr(part, kind), name, array)
             for part in (layer.layers if isinstance(layer, Module) else [layer])
-            for arrays in (part.params, part.buffers) for name, array in arrays.items()]
+            for kind in kinds for name, array in getattr(part, kind).items()]
 
 
 def _named(name: str, arrays: Arrays) -> Gradients:

@@ -1,8 +1,9 @@
 """What a layer is: a function of a batch, its parameters, and an exact vector-Jacobian product.
 
-A layer remembers its latest forward pass and nothing more. That is enough for every schedule in
-this package, because a module handles one minibatch at a time: forward and, at once, backward.
-For a recurrent layer a window of time steps is one forward pass.
+A layer remembers its latest forward pass and nothing more. That is enough where a module handles
+one minibatch at a time: forward and, at once, backward. Where it has several under way, as with
+delayed gradients, each has a `twin` of the layer. For a recurrent layer a window of time steps is
+one forward pass.
 
 Write a layer of your own by subclassing :class:`Layer`, and check it with
 :func:`sgdni.gradcheck.check_layer` or ``pytest tests/gradcheck --layer mymodule:MyLayer``.
@@ -40,6 +41,11 @@ class Layer:
     -----
     The arrays that `forward` and `backward` return belong to the layer and are overwritten by its
     next call. Whoever keeps one, or sends it to another worker, keeps or sends a copy.
+
+    A layer looks its arrays up in `params`, `grads` and `buffers` at each call and keeps no
+    reference of its own: others may stand there tomorrow (see `Module.use`). What it remembers of
+    a forward pass is in attributes whose names begin with an underscore; the other attributes are
+    its options.
     """
 
     def __init__(self) -> None:
@@ -74,10 +80,15 @@ class Layer:
         return (None, *dx[1:]) if isinstance(dx, tuple) else None
 
     def twin(self) -> Layer:
-        """Return a layer with the same parameters, and a memory of its own for a forward pass."""
-        twin = copy.copy(self)
-        twin._work = {}
-        return twin
+        """Return a layer with the same parameters, and a memory of its own for a forward pass.
+
+        However that memory is kept: all is copied but the arrays of the model and the generators,
+        of which a copy would draw the same numbers again.
+        """
+        shared = [part for arrays in (self.params, self.grads, self.buffers)
+                  for part in (arrays, *arrays.values())]
+        shared += [part for part in vars(self).values() if isinstance(part, np.random.Generator)]
+        return copy.deepcopy(self, {id(part): part for part in shared})
 
     def products(self, batch_size: int) -> dict[str, list[Product]]:
         """Return the matrix products of "forward" and, backward, for "params" and for "input"."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from sgdni._util.arrays import Arrays, each
 from sgdni._util.checks import check_array
+from sgdni._util.parts import parts
 from sgdni.layers import Layer
 from sgdni.optimizers import Optimizer
 
@@ -111,10 +112,28 @@ class Module:
         """Compute with these arrays, named as in `params`, instead of the module's own.
 
         For a copy of the module in another process: optimiser and checkpoints keep the old ones.
+
+        Raises
+        ------
+        ValueError
+            For a layer that keeps an old one in another attribute: it would go on with that.
         """
+        old = [(f"{kind} {key}", array, new[key])
+               for kind, arrays, new in (("parameter", self.params, params),
+                                         ("gradient", self.grads, grads))
+               for key, array in arrays.items()]
         for key, layer, name in self._grads:
             layer.params[name], layer.grads[name] = params[key], grads[key]
         self.params = dict(params)
+        for layer in self.layers:
+            for part in (part for part in parts(layer) if isinstance(part, np.ndarray)):
+                for name, array, new in old:
+                    if array is not new and np.may_share_memory(part, array):
+                        raise ValueError(
+                            f"{type(layer).__name__}: expected a layer that looks its arrays up in "
+                            f"self.params and self.grads at each call, got one that keeps {name} "
+                            f"elsewhere too"
+                        )
 
     def state(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live (not copies): weights, statistics, optimiser."""

@@ -19,10 +19,17 @@ from sgdni.parallel.workers import ChannelClosed, Link, Team
 
 
 class Flat:
-    """Arrays of given names and shapes, one after another in memory that processes share."""
+    """Arrays of given names and shapes, one after another in memory that processes share.
+
+    ValueError unless they are of one dtype.
+    """
 
     def __init__(self, like: dict[Any, np.ndarray]) -> None:
-        dtype = next(iter(like.values())).dtype if like else np.dtype(np.float32)
+        dtypes = list(dict.fromkeys(a.dtype for a in like.values())) or [np.dtype(np.float32)]
+        if len(dtypes) > 1:
+            raise ValueError(f"DataParallel: expected parameters of one dtype, got "
+                             f"{' and '.join(map(str, dtypes))}")
+        dtype, = dtypes
         self.whole = shared_zeros((sum(a.size for a in like.values()),), dtype)
         self.arrays, start = {}, 0
         for name, a in like.items():
@@ -111,7 +118,8 @@ class Ring:
         self._modules, self._replicas = modules, replicas
         params = {(i, name): p for i, module in enumerate(modules)
                   for name, p in module.params.items()}
-        self._flat = Flat({**params, "sums": np.zeros(3)})
+        dtype = next(iter(params.values())).dtype if params else float
+        self._flat = Flat({**params, "sums": np.zeros(3, dtype)})
         self._gradients = [{name: self._flat.arrays[i, name] for name in module.params}
                            for i, module in enumerate(modules)]
 

@@ -93,7 +93,8 @@ class Asynchronous(Split, Decoupled):
     Raises
     ------
     ValueError
-        For options out of range.
+        For options out of range; and, unless in threads, for an SG model that learns and has no
+        `state`, in which it would come back from where it learns.
     """
 
     Worker = _Worker
@@ -106,6 +107,13 @@ class Asynchronous(Split, Decoupled):
                          rng=rng, guard=guard)
         check_count("queue_size", queue_size)
         self.choose_workers(workers, latency, bandwidth)
+        for model in (interface.model for interface in network.interfaces):
+            if workers != "threads" and model.wants_targets and not model.state():
+                raise ValueError(
+                    f"engine {workers}: expected SG models whose state() returns every array that "
+                    f"learning changes, got nothing from {type(model).__name__}: what it learns in "
+                    f"another process would be lost; write state(), or use engine threads"
+                )
         self.queue_size, self.deterministic = queue_size, deterministic
 
     def rooms(self, i: int) -> tuple[int, int]:

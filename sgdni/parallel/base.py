@@ -32,7 +32,15 @@ class Repeatable(Protocol):
 
 
 class Parallel(Schedule):
-    """A schedule that runs in several workers, connected by links."""
+    """A schedule that runs in several workers, connected by links.
+
+    Attributes
+    ----------
+    worker : str
+        What a worker is called in messages, before its number.
+    """
+
+    worker = "module"
 
     def choose_workers(self, workers: str, latency: float, bandwidth: float,
                        count: int | None = None, each: str = "module") -> None:
@@ -63,6 +71,9 @@ class Parallel(Schedule):
         # Processes that wait for the next run, and what they wait for; None while they work.
         self._crew: tuple[Processes, tuple | None] | None = None
 
+    def check_batches(self, batches: Batches) -> None:
+        """Refuse minibatches that this schedule cannot train on. Raises ValueError."""
+
     def tasks(self, batches: Batches, team: Team) -> list[Task]:
         """Return what each worker of a new team has to do."""
         raise NotImplementedError
@@ -84,8 +95,10 @@ class Parallel(Schedule):
 
         An exception in any worker, or in whoever consumes the results, stops all workers before
         it goes on; the modules then stand at different steps. Processes wait for the next run
-        over the same `Repeatable` minibatches, unless something here has changed meanwhile.
+        over the same `Repeatable` minibatches, unless something here has changed meanwhile: an
+        array of the state, a generator, or any public attribute of the schedule and its parts.
         """
+        self.check_batches(batches)
         stay = self.workers == "processes" and isinstance(batches, Repeatable)
         if stay and self._crew is not None and self._crew[1] == self._seen(batches):
             team = self._crew[0]
@@ -93,10 +106,11 @@ class Parallel(Schedule):
         else:
             self.dismiss()
             team = TEAMS[self.workers]()
+            team.worker = self.worker
             results = team.run(self.tasks(batches, team), self.state_of, self.take_state,
                                self._renew if stay else None)
             if stay:
-                weakref.finalize(self, team.end)
+                self._end_crew = weakref.finalize(self, team.end)
         if not stay:
             yield from results
             return
@@ -108,7 +122,7 @@ class Parallel(Schedule):
     def dismiss(self) -> None:
         """End the processes that wait for another run, if there are any."""
         if self._crew is not None:
-            self._crew[0].end()
+            self._end_crew()  # and forget it: it would keep all memory of the team
             self._crew = None
 
     def _renew(self, worker: int, began: float) -> None:
@@ -120,14 +134,10 @@ class Parallel(Schedule):
 
     def _seen(self, batches: Repeatable) -> tuple:
         """Return what tells whether a worker still has all that it has had from us."""
-        return batches, self.recorder, fingerprint([
-            self.state(),
-            [generator.bit_generator.state for generator in self.generators.values()],
-            [_options(part) for part in (
-                self, self.guard, *(module.optimizer for module in self.network.modules),
-                *(interface.model for interface in self.network.interfaces))],
-            batches.rng.bit_generator.state,
-        ])
+        # Gradients are nobody's option, and whoever measures something here overwrites them.
+        return batches, self.recorder, fingerprint(
+            [self.state(), self.generators, batches.rng, _options(batches), self],
+            without=("recorder", "grads"))
 
 
 def counted(handle: Callable[..., None], messages: Iterable[tuple]) -> None:

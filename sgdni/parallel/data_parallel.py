@@ -48,9 +48,12 @@ class DataParallel(Parallel):
     Raises
     ------
     ValueError
-        For options out of range, and for minibatches that cannot be shared: not every worker can
-        read them, or there are fewer rows than workers.
+        For options out of range; for modules that do not agree in their `batch_axis`, or whose
+        parameters are not all of one dtype; and for minibatches that cannot be shared: not every
+        worker can read them, x is a tuple, or there are fewer rows than workers.
     """
+
+    worker = "worker"
 
     def __init__(self, network: Network, *, replicas: int, workers: str = "processes",
                  latency: float = 0.0, bandwidth: float = math.inf,
@@ -61,18 +64,32 @@ class DataParallel(Parallel):
             raise ValueError("DataParallel: expected workers processes or mpi, got threads")
         self.choose_workers(workers, latency, bandwidth, replicas, "share of the minibatch")
         self.replicas = replicas
+        axes = {module.batch_axis for module in network.modules}
+        if len(axes) > 1:
+            raise ValueError(f"DataParallel: expected modules of one batch_axis, got "
+                             f"{sorted(axes)}")
+        self._axis, = axes  # along which minibatches are cut and rows counted
         self._exchange = (Ring if workers == "mpi" else SharedMemory)(network.modules, replicas)
 
-    def tasks(self, batches: Batches, team: Team) -> list[Task]:
+    def check_batches(self, batches: Batches) -> None:
         if not isinstance(batches, Repeatable | Sequence):
             raise ValueError("DataParallel: expected Minibatches or a list of minibatches, which "
                              "every worker can read")
         repeatable = isinstance(batches, Repeatable)
+        if repeatable and self._axis:
+            raise ValueError(f"DataParallel: expected a list of minibatches for modules with "
+                             f"batch_axis {self._axis}, got {type(batches).__name__}, whose shares "
+                             f"are cut along axis 0")
         for x, _ in [batches.example()] if repeatable else batches:
-            if len(x) < self.replicas:
+            if isinstance(x, tuple):
+                raise ValueError(f"DataParallel: expected minibatches of one array x, which can be "
+                                 f"cut, got a tuple of {len(x)}")
+            if (rows := x.shape[self._axis]) < self.replicas:
                 raise ValueError(f"DataParallel: expected minibatches of at least {self.replicas} "
-                                 f"rows, one for each worker, got {len(x)}")
-        self._order = None
+                                 f"rows, one for each worker, got {rows}")
+
+    def tasks(self, batches: Batches, team: Team) -> list[Task]:
+        repeatable, self._order = isinstance(batches, Repeatable), None
         if self.workers == "mpi":  # all ranks have to agree in it
             self._order = fingerprint([batches.rng.bit_generator.state] if repeatable
                                       else [list(batch) for batch in batches])
@@ -89,8 +106,10 @@ class DataParallel(Parallel):
             yield from batches.share(k, self.replicas)
             return
         for x, y in batches:
-            rows = slice(*(j * len(x) // self.replicas for j in (k, k + 1)))
-            yield x[rows], y[rows]
+            rows = x.shape[self._axis]
+            share = (slice(None),) * self._axis + (
+                slice(k * rows // self.replicas, (k + 1) * rows // self.replicas),)
+            yield x[share], y[share]
 
     def _step(self, team: Team, k: int, emit: Emit, x: np.ndarray, y: np.ndarray) -> None:
         modules = self.network.modules
@@ -105,7 +124,8 @@ class DataParallel(Parallel):
             delta = modules[i].backward(delta, input_gradient=i > 0)
             self._exchange.ready(i)
             passed = max(passed, time.perf_counter()) + self._ring_seconds(i)
-        sums = self._exchange.add_up(np.array([result.loss, result.accuracy, 1]) * len(x))
+        sums = self._exchange.add_up(
+            np.array([result.loss, result.accuracy, 1]) * x.shape[self._axis])
         self._wait(passed + 2 * (self.replicas - 1) * self.latency, team)
         loss, right, rows = sums.tolist()
         self._exchange.update(1 / rows)
@@ -133,13 +153,18 @@ class DataParallel(Parallel):
         state = {"buffers": [{name: b.copy() for name, b in m.buffers.items()} for m in modules]}
         if k == 0:
             state["record"] = [self.recorder.state_of(i) for i in range(len(modules))]
-            state["arrays"] = {name: array for name, array in self.state().items()
-                               if self.workers == "mpi" or name.endswith("optimizer.steps")}
+            state["arrays"] = self.state() if self.workers == "mpi" else {
+                f"module{i}.optimizer.{name}": array for i, m in enumerate(modules, start=1)
+                for name, array in m.optimizer.state.items()
+                if name not in {f"{kind}.{p}" for kind in m.optimizer.kinds for p in m.params}}
             state["order"] = self._order
         return state
 
     def take_state(self, k: int, state: dict[str, Any]) -> None:
-        """Take over what the workers changed; running statistics become the mean of all."""
+        """Take over what the workers changed; running statistics become the mean of all.
+
+        Other buffers, such as counts, are those of the first worker.
+        """
         if k == 0:
             self._exchange.finish()
             live = self.state()
@@ -148,5 +173,8 @@ class DataParallel(Parallel):
                 self.recorder.take_state(i, record)
         for module, buffers in zip(self.network.modules, state["buffers"], strict=True):
             for name, array in module.buffers.items():
-                array *= k > 0
-                array += buffers[name] / self.replicas
+                if array.dtype.kind not in "fc":
+                    array[...] = buffers[name] if k == 0 else array
+                else:
+                    part = buffers[name] / self.replicas
+                    array[...] = part if k == 0 else array + part

@@ -8,6 +8,7 @@ SG model at A's state lets A learn at every tick (Jaderberg et al. 2016, on syst
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -145,3 +146,15 @@ def label_and_tick(x: np.ndarray, y: Tally) -> np.ndarray:
     labels = np.concatenate([counts[y.threes], counts[y.odd]], axis=-1)
     return np.concatenate([np.broadcast_to(labels, (len(x), *labels.shape)), tick_context(x, y)],
                           axis=-1)
+
+
+def tally_and_tick(n_classes: int) -> Callable[[np.ndarray, Tally], np.ndarray]:
+    """Return how often each digit was read so far, and the tick: (T, B, n_classes + T).
+
+    What A should have kept, so that a model linear in it and in h sees by how much A is wrong.
+    Nothing of digits that are still to come; known in training, and to the SG model alone.
+    """
+    def context(x: np.ndarray, y: Tally) -> np.ndarray:
+        read = np.eye(n_classes, dtype=x.dtype)[y.labels].cumsum(axis=0)
+        return np.concatenate([read, tick_context(x, y)], axis=-1)
+    return context

@@ -2,9 +2,10 @@
 
 A schedule asks a model for a prediction and, when the module above has run, hands it a target. To
 write one of your own, subclass `SyntheticGradient`: `predict` and `fit` are enough to train with
-``sgdni train --sg mymodule:MyModel``; `state` makes its checkpoints whole; `gradients` has its
-derivatives checked (``pytest tests/gradcheck --sg mymodule:MyModel``); `products` counts its cost.
-A model that can learn something before any target comes says how in `learn_locally`.
+``sgdni train --sg mymodule:MyModel`` in one process; `state` makes its checkpoints whole and brings
+what it has learned back from others (engines processes and mpi); `gradients` has its derivatives
+checked (``pytest tests/gradcheck --sg mymodule:MyModel``); `products` counts its cost. A model that
+can learn something before any target comes says how in `learn_locally`.
 """
 
 from __future__ import annotations
@@ -81,5 +82,5 @@ class SyntheticGradient:
         return {"predict": [], "fit": []}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Every array that learning changes, live, for checkpoints."""
+        """Every array that learning changes, live: for checkpoints, and for other processes."""
         return {}

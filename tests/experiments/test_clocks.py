@@ -73,7 +73,7 @@ def test_a_short_run_has_all_findings_and_a_picture():
 
 
 def test_episodes_to_the_target_are_a_median_and_none_where_most_do_not_get_there():
-    rows = [{"contender": "ls-label", "a": 0.5, "b": [0.9], "episodes": e} for e in (40, None, 80)]
+    rows = [{"contender": "ls-tally", "a": 0.5, "b": [0.9], "episodes": e} for e in (40, None, 80)]
     rows += [{"contender": "none", "a": 0.5, "b": [0.4], "episodes": e} for e in (None, None, 80)]
     findings = find(rows)
     assert findings["episodes_sg"] == 80 and findings["episodes_none"] is None

@@ -140,3 +140,10 @@ def test_cotangent_of_another_shape_is_refused(rng):
 def test_wrong_options_are_refused(make, complaint, rng):
     with pytest.raises(ValueError, match=complaint):
         make(rng)
+
+
+def test_a_twin_draws_from_the_same_generator():
+    """A generator of its own would drop the same units again."""
+    layer = ReLU()
+    layer.rng = np.random.default_rng(0)
+    assert layer.twin().rng is layer.rng

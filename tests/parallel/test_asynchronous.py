@@ -12,7 +12,7 @@ import pytest
 from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
 
 from sgdni._util.blas import blas_libraries, blas_threads
-from sgdni.parallel import Asynchronous, ModelParallel
+from sgdni.parallel import Asynchronous, Delayed, ModelParallel
 from sgdni.runs.methods import build_trainer
 from sgdni.schedules import Backprop, Decoupled, DivergenceError
 from sgdni.training import Trainer, checkpoint
@@ -41,6 +41,15 @@ def test_model_parallel_is_backprop(cuts):
         tiny_network("backprop", cuts=cuts), latency=1e-4)
     assert list(one.run(minibatches(8))) == list(split.run(minibatches(8)))
     assert_same_state(one, split)
+
+
+@pytest.mark.parametrize("make", [Asynchronous, ModelParallel, Delayed])
+def test_links_of_a_bandwidth_are_waited_for(make):
+    """Every h (8, 7), of 4 bytes a number, passes a link that holds it up for 0.05 s."""
+    schedule = make(tiny_network("cdni", cuts=(2,)), bandwidth=8 * 7 * 4 / 0.05)
+    started = time.perf_counter()
+    list(schedule.run(minibatches(8)))
+    assert time.perf_counter() - started > 8 * 0.05
 
 
 def test_deterministic_runs_repeat_at_any_queue_size():

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import threading
 import time
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -56,6 +57,23 @@ def test_arrays_of_a_message_are_found_once():
     a, b = np.zeros(3), np.zeros(4)
     found = arrays_in((1, a, [b, b, None, (a, "text")]))
     assert sorted(len(x) for x in found) == [3, 4]
+
+
+class Pair(NamedTuple):
+    first: np.ndarray
+    second: np.ndarray
+
+
+def test_arrays_of_a_message_are_copied_however_deep_they_are():
+    a, b, c, d = (np.zeros(2) for _ in range(4))
+    channel = Channel()
+    channel.put((a, (b, [c, None]), Pair(d, d), "text"))
+    for array in a, b, c, d:
+        array += 1
+    first, (second, [third, none]), pair, text = channel.get()
+    assert (none, text, type(pair)) == (None, "text", Pair)
+    for array in first, second, third, *pair:
+        assert not array.any()
 
 
 def test_a_link_of_a_bandwidth_passes_one_message_after_another():

@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import TINY, assert_same_state, blobs, minibatches, tiny_network
+from toys import ConstantSG
 
 from sgdni._util.blas import blas_libraries, blas_threads
+from sgdni.networks import Interface, Network
 from sgdni.parallel import Asynchronous, ModelParallel
 from sgdni.parallel.workers import Processes
 from sgdni.runs.methods import METHODS, build_trainer
@@ -84,6 +86,48 @@ def test_a_process_that_dies_ends_the_run_and_is_named(make):
     with pytest.raises(RuntimeError, match=r"process of module 3 died \(exit code 3\)"):
         list(schedule.run(minibatches(100)))
     assert multiprocessing.active_children() == []
+
+
+class TwoArguments(Exception):
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+
+class Unpicklable(Exception):
+    def __init__(self, text):
+        super().__init__(text)
+        self.function = lambda: None
+
+
+@pytest.mark.parametrize("error", [TwoArguments("broken", "on purpose"),
+                                   Unpicklable("broken: on purpose")])
+def test_an_exception_that_cannot_travel_is_told_in_words(error):
+    schedule = Asynchronous(tiny_network("cdni"), workers="processes")
+
+    def broken(*args, **kwargs):
+        raise error
+
+    schedule.network.modules[1].learn = broken
+    with pytest.raises(RuntimeError, match=f"{type(error).__name__}: broken: on purpose") as caught:
+        list(schedule.run(minibatches(5)))
+    assert caught.value.__notes__[0] == "in the process of module 2"
+    assert "in broken" in caught.value.__notes__[1]  # the traceback there
+
+
+class NoState(ConstantSG):
+    def state(self):
+        return {}
+
+
+def test_a_model_whose_learning_would_be_lost_is_refused():
+    def network(model):
+        net = tiny_network("cdni", cuts=(2,))
+        return Network(net.modules, net.loss, [Interface(model(7, 3))])
+
+    with pytest.raises(ValueError, match=r"nothing from NoState: .* write state\(\)"):
+        Asynchronous(network(NoState), workers="processes")
+    Asynchronous(network(NoState))
+    list(Asynchronous(network(ConstantSG), workers="processes").run(minibatches(3)))
 
 
 def test_divergence_names_step_and_module():
@@ -185,6 +229,77 @@ def test_processes_do_not_go_on_with_what_has_changed_here(change):
     twin.epoch()
     assert_same_state(trainer.schedule, twin.schedule)
     trainer.schedule.dismiss()
+
+
+def faster_fit(schedule):
+    for interface in schedule.network.interfaces:
+        interface.model.fit_method.optimizer.lr = 0.5
+
+
+def larger_ridge(schedule):
+    for interface in schedule.network.interfaces:
+        interface.model.fit_method.ridge = 10.0
+
+
+def slower_head(schedule):
+    for interface in schedule.network.interfaces:
+        interface.model.head.optimizer.lr = 1e-9
+
+
+def statistics_of_the_latest(schedule):
+    schedule.network.modules[0].layers[1].momentum = 1.0
+
+
+def double_loss(schedule):
+    loss = schedule.network.loss
+    schedule.network.loss = lambda h, y: tuple(2 * a for a in loss(h, y))
+
+
+@pytest.mark.parametrize("method, change", [
+    ("cdni", faster_fit), ("cdni-ls", larger_ridge), ("local-error", slower_head),
+    ("backprop", statistics_of_the_latest), ("backprop", double_loss),
+])
+def test_however_deep_it_lies(method, change):
+    data = blobs(np.random.default_rng(0))
+    fixed = {} if method == "backprop" else {"queue_size": 1, "deterministic": True}
+    apart = build_trainer(method, replace(SETTINGS, **fixed), data)
+    turns = build_trainer(method, TINY, data)
+    for trainer in apart, turns:
+        trainer.epoch()
+        change(trainer.schedule)
+        trainer.epoch()
+    assert_same_state(apart.schedule, turns.schedule)
+    apart.dismiss()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_that_an_epoch_does_here_is_taken_for_a_change(method):
+    trainer = build_trainer(method, SETTINGS, blobs(np.random.default_rng(0)))
+    first = pids(trainer)
+    assert first and pids(trainer) == first == pids(trainer)
+    trainer.dismiss()
+
+
+def test_epochs_may_each_be_run_by_a_thread_of_its_own():
+    trainer, seen = build_trainer("cdni-ls", SETTINGS, blobs(np.random.default_rng(0))), []
+    for _ in range(3):
+        thread = threading.Thread(target=lambda: seen.append(pids(trainer)))
+        thread.start()
+        thread.join()
+        time.sleep(0.15)  # for whatever ends with the thread
+    assert len(seen) == 3 and seen[0] == seen[1] == seen[2]
+    trainer.dismiss()
+
+
+def test_nothing_is_left_of_processes_that_others_have_replaced():
+    trainer = build_trainer("cdni-ls", SETTINGS, blobs(np.random.default_rng(0)))
+    trainer.epoch()
+    team = weakref.ref(trainer.schedule._crew[0])
+    trainer.schedule.network.modules[0].optimizer.lr *= 0.5
+    trainer.epoch()
+    gc.collect()
+    assert team() is None
+    trainer.dismiss()
 
 
 def test_a_recorder_begins_anew_in_processes_that_stay():

@@ -14,6 +14,7 @@ from sgdni.schedules.two_clocks import (
     TwoClocks,
     Waiting,
     label_and_tick,
+    tally_and_tick,
     tick_context,
 )
 from sgdni.synthetic import LeastSquaresFit, LinearSG, SyntheticGradient
@@ -163,6 +164,17 @@ def test_the_context_says_both_labels_and_the_tick(rng):
         np.testing.assert_array_equal(c[t, :, n : 2 * n].argmax(axis=-1), y.odd)
         assert (c[t, :, 2 * n :].argmax(axis=-1) == t).all()
     assert (c.sum(axis=-1) == 3).all()
+
+
+def test_the_tally_counts_what_was_read_so_far(rng):
+    x, y = episodes(rng)
+    c = tally_and_tick(10)(x, y)
+    assert c.shape == (T, B, 10 + T) and c.dtype == x.dtype
+    for t in range(T):
+        for b in range(B):
+            np.testing.assert_array_equal(c[t, b, :10],
+                                          np.bincount(y.labels[: t + 1, b], minlength=10))
+    np.testing.assert_array_equal(c[..., 10:], tick_context(x, y))
 
 
 def test_state_holds_all_that_a_step_changes(rng):

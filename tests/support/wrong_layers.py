@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
@@ -11,6 +13,44 @@ class TransposedW(Dense):
     def backward(self, dy):
         self.backward_params(dy)
         return dy @ self.params["W"]
+
+
+class TwinSharesMemory(Dense):
+    """Its twin is another object that works in the same arrays."""
+
+    def twin(self):
+        return copy.copy(self)
+
+    def forward(self, x, training=True):
+        kept = self.scratch("x", x.shape, x.dtype)
+        kept[...] = x
+        return super().forward(kept, training)
+
+
+class TwinOfOldWeights(Dense):
+    def twin(self):
+        return copy.deepcopy(self)
+
+
+class HoldsItsWeights(Dense):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.W = self.params["W"]
+
+    def backward(self, dy):
+        self.backward_params(dy)
+        return dy @ self.W.T
+
+
+class HoldsItsGradient(Dense):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._dW = self.grads["W"]
+
+    def backward_params(self, dy):
+        super().backward_params(dy)
+        self.grads["W"][...] = 0
+        np.matmul(self._x.T, dy, out=self._dW)
 
 
 class WAlreadyUpdated(Dense):

@@ -31,9 +31,15 @@ def arrays_in(message: Any) -> list[np.ndarray]:
 
 
 def copied(message: Any) -> Any:
-    """Return a message with copies of its arrays, which their owners go on to change."""
-    if isinstance(message, tuple):
-        return tuple(a.copy() if isinstance(a, np.ndarray) else a for a in message)
+    """Return a message with copies of its arrays, however deep in tuples and lists they are.
+
+    Their owners go on to change them.
+    """
+    if isinstance(message, np.ndarray):
+        return message.copy()
+    if isinstance(message, tuple | list):
+        make = getattr(message, "_make", type(message))  # a named tuple takes no list of its parts
+        return make([copied(part) for part in message])
     return message
 
 

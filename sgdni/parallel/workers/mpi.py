@@ -8,14 +8,12 @@ network, generators and results are the same everywhere.
 from __future__ import annotations
 
 import math
-import pickle
 import time
-import traceback
 from typing import Any
 
 from sgdni._util.fingerprint import fingerprint
 from sgdni.parallel.workers.ranks import LONGEST_SLEEP, rank_name, wait_until, world
-from sgdni.parallel.workers.team import ERROR, POLL_SECONDS, News, Work
+from sgdni.parallel.workers.team import ERROR, POLL_SECONDS, News, Work, portable
 from sgdni.parallel.workers.threads import Threads
 from sgdni.parallel.workers.wire import RankChannel, Wire
 
@@ -50,7 +48,7 @@ class Mpi(Threads):
 
     def end(self, error: BaseException | None = None) -> None:
         if error is not None:
-            self._tell(ERROR, _portable(error, self._rank))
+            self._tell(ERROR, _with_place(error, self._rank))
         super().end()
         self._meet()
 
@@ -62,7 +60,7 @@ class Mpi(Threads):
         news = []
         for i, kind, content in super()._news(working):
             if kind == ERROR:
-                content = _portable(content, self._rank)
+                content = _with_place(content, self._rank)
             self._tell(kind, content)
             news.append((i, kind, content))
         for other in self._others:
@@ -116,15 +114,8 @@ class Mpi(Threads):
         return self._wires[ends]
 
 
-def _portable(error: BaseException, rank: int) -> BaseException:
+def _with_place(error: BaseException, rank: int) -> BaseException:
     """Return the error with notes on where it happened, in a form that can be sent."""
     if isinstance(error, GeneratorExit):
         return RuntimeError(f"{rank_name(rank)} has left the run")
-    notes = [f"in {rank_name(rank)}", "".join(traceback.format_exception(error)).rstrip()]
-    error.__notes__ = [*getattr(error, "__notes__", []), *notes]
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-        error.__notes__ = notes
-    return error
+    return portable(error, f"in {rank_name(rank)}")

@@ -8,13 +8,13 @@ missing or unsafe beside threaded libraries.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import mmap
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,9 +24,19 @@ from typing import Any
 
 from sgdni._util.blas import blas_threads
 from sgdni.parallel.workers.memory import SharedChannel
-from sgdni.parallel.workers.team import ERROR, POLL_SECONDS, RESULTS, STATE, News, Team, Work
+from sgdni.parallel.workers.team import (
+    ERROR,
+    POLL_SECONDS,
+    RESULTS,
+    STATE,
+    News,
+    Team,
+    Work,
+    portable,
+)
 
 END = "end"  # to a process that stays: do not
+LOOK_SECONDS = 0.1  # between looks whether the parent is there
 
 
 class Processes(Team):
@@ -79,8 +89,8 @@ class Processes(Team):
                 self._stays = work.stay is not None
                 ours, theirs = self._context.Pipe()
                 self._connections.append(ours)
-                process = self._context.Process(target=self._work, args=(work, theirs),
-                                                daemon=True, name=f"sgdni module {work.i + 1}")
+                process = self._context.Process(target=self._work, args=(work, theirs), daemon=True,
+                                                name=f"sgdni {self.worker} {work.i + 1}")
                 with warnings.catch_warnings():  # on forking beside BLAS's idle threads
                     warnings.simplefilter("ignore", DeprecationWarning)
                     process.start()
@@ -100,15 +110,15 @@ class Processes(Team):
                 yield i, *connection.recv()
             except (EOFError, OSError):  # it ended without a word
                 self._processes[i].join()
-                yield i, ERROR, RuntimeError(f"the process of module {i + 1} died (exit code "
-                                             f"{self._processes[i].exitcode})")
+                yield i, ERROR, RuntimeError(f"the process of {self.worker} {i + 1} died "
+                                             f"(exit code {self._processes[i].exitcode})")
 
     def _stop(self) -> None:
         self._closed[0] = 1
 
     def _work(self, work: Work, connection: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-        _die_with(self._parent)
+        threading.Thread(target=_die_with, args=(self._parent,), daemon=True).start()
         held: list[Any] = []
         handed_out = time.perf_counter()
 
@@ -126,6 +136,8 @@ class Processes(Team):
         try:
             while True:
                 kind, content = work(emit)
+                if kind == ERROR:
+                    content = portable(content, f"in the process of {self.worker} {work.i + 1}")
                 hand_out()
                 connection.send((kind, content))
                 if not work.stay or kind != STATE or (message := connection.recv()) == END:
@@ -137,8 +149,11 @@ class Processes(Team):
 
 
 def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when the thread that forked it is gone, however it went."""
-    set_parent_death_signal = 1
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:  # it had gone before
-        os._exit(1)
+    """End this process when its parent is gone, however it went.
+
+    The kernel's own signal for that comes when the *thread* that forked ends, and whoever trains in
+    one thread after another needs the processes longer.
+    """
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,9 +50,12 @@ class Team(ABC):
     ----------
     stopping : bool
         Tasks that wait on no channel look at it once a minibatch, and end when it is set.
+    worker : str
+        What a worker is called, before its number.
     """
 
     stopping = False
+    worker = "module"
     _stays = False  # whether the workers wait for another run when one is over
 
     @abstractmethod
@@ -119,3 +124,15 @@ class Team(ABC):
     @abstractmethod
     def end(self, error: BaseException | None = None) -> None:
         """End all workers, whatever they are at: because of an error here, if there is one."""
+
+
+def portable(error: BaseException, *notes: str) -> BaseException:
+    """Return the error with notes and its traceback, in a form that another process can read."""
+    notes = *notes, "".join(traceback.format_exception(error)).rstrip()
+    error.__notes__ = [*getattr(error, "__notes__", []), *notes]
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # as of an __init__ with arguments of its own
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+        error.__notes__ = [*notes]
+    return error

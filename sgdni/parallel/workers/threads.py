@@ -43,7 +43,7 @@ class Threads(Team):
     def _start(self, works: list[Work]) -> None:
         for work in works:
             thread = threading.Thread(target=self._work, args=(work,), daemon=True,
-                                      name=f"sgdni module {work.i + 1}")
+                                      name=f"sgdni {self.worker} {work.i + 1}")
             thread.start()
             self._threads.append(thread)
 
