@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sgdni.experiments import delayed_recall
 from sgdni.experiments.accuracy.results import as_markdown
+from sgdni.experiments.catalogue import EXPERIMENTS
+from sgdni.experiments.in_time import best_rate
 from sgdni.experiments.speed.breakeven import steps_ratio
 from sgdni.experiments.speed.contenders import (
     BACKPROP,
@@ -36,6 +39,30 @@ CLAIM = 3
 def test_tables_are_those_of_the_records(record):
     results = json.loads((ROOT / "benchmarks/records" / record / "results.json").read_text())
     assert as_markdown(results) in README
+
+
+RECORDED = sorted(name for name in EXPERIMENTS if (ROOT / "benchmarks/records" / name).is_dir())
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_findings_of_experiments_are_those_of_their_records(name):
+    record = json.loads((ROOT / f"benchmarks/records/{name}/results.json").read_text())
+    experiment = EXPERIMENTS[name]
+    assert record["experiment"] == name
+    assert record["findings"] == json.loads(json.dumps(experiment.find(record["rows"])))
+    assert record["finding"] == experiment.say(record["findings"])
+    assert " ".join(record["finding"].split()) in " ".join(README.split())
+    assert f"(benchmarks/records/{name}/{name}.png)" in README
+
+
+def test_what_is_said_of_delayed_recall():
+    record = json.loads((ROOT / "benchmarks/records/delayed-recall/results.json").read_text())
+    assert (record["settings"]["delay"], record["settings"]["window"]) == (24, 3)
+    windows = {name: sorted(row["windows"] for row in best_rate(
+        record["rows"], name, delayed_recall.score) if row["solved"]) for name in ("sg", "tbptt")}
+    assert (windows["sg"][0], windows["sg"][-1], *windows["tbptt"]) == (2000, 3600, 4600, 6200)
+    assert "is there in 2,000 to 3,600 windows" in README.replace("\n  ", " ")
+    assert record["settings"]["windows"] == 20000
 
 
 def test_tables_of_speed_are_those_of_the_record():
