@@ -544,6 +544,7 @@ stated("and no thread is left", threading.active_count() == before)
 # - On Linux, `engine="processes"` in `record`. Measure the costs and the links anew as well.
 # - Do the [exercises](exercises/06_asynchronous_for_real.ipynb): latency and staleness from a
 #   record, a worker of your own, and the time for a minibatch in two lines.
+# - Next lesson: [synthetic gradients in time](07_synthetic_gradients_in_time.ipynb).
 #
 # ## Sources
 #
