@@ -36,7 +36,7 @@ from sgdni.training.batches import minibatches
 from sgdni.training.evaluation import evaluate
 
 BASE = replace(TINY, hidden=(8, 8), cuts=(1,))
-OPTIONS = {"cores": 2, "latency": 0.001, "epochs": 2, "repeats": 2, "target": 0.5, "steps": 8}
+OPTIONS = {"cores": 2, "latency": 0.001, "epochs": 1, "repeats": 2, "target": 0.5, "steps": 8}
 ALL_CORES = "backprop, 2 BLAS threads"
 
 
@@ -53,6 +53,7 @@ def results(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:  # a few points: the others differ in settings only
         patch.setattr(sweep, "points", lambda *args: few)
         patch.setattr(breakeven, "MEASURED", (0.0, 0.001))
+        patch.setattr(breakeven, "LEARNT", (2, 4))
         patch.setattr(compare, "tqdm", watch)
         found = run.compare_speed(Plan(data, BASE, **OPTIONS),
                                   on_part=lambda results: parts.append(sorted(results)))
