@@ -4,6 +4,7 @@
 
 One BLAS thread each, 784-256-256-256-10 without batch normalisation, batch 128, float32; once with
 momentum, the package's default, and once with plain SGD, which passes over memory half as often.
+Local error on 784-256-256-256-256-10 with batch normalisation, by the number of its interfaces.
 All contenders take turns, a block of steps each, in one process; every figure is a median of
 ratios within one turn.
 """
@@ -31,10 +32,17 @@ from sgdni.schedules import Backprop, Decoupled
 
 # The rate is tiny so that nothing diverges without batch normalisation; the work is the same.
 SETTINGS = Settings(hidden=(256, 256, 256), batch_norm=False, batch_size=128, lr=1e-5)
-DNI = {  # name: (method, fit_every)
-    "cdni, fitted on every step": ("cdni", 1),
-    "cdni-ls, fitted on every step": ("cdni-ls", 1),
-    "cdni-ls, fitted on every 4th step": ("cdni-ls", 4),
+DEEPER = replace(SETTINGS, hidden=(256,) * 4, batch_norm=True)
+#: name: (method, what else differs)
+DNI: dict[str, tuple[str, dict]] = {
+    "cdni, fitted on every step": ("cdni", {}),
+    "cdni-ls, fitted on every step": ("cdni-ls", {}),
+    "cdni-ls, fitted on every 4th step": ("cdni-ls", {"fit_every": 4}),
+}
+LOCAL_ERROR: dict[str, tuple[str, dict]] = {
+    f"local error, {len(cuts)} interface{'s' * (len(cuts) > 1)}, fitted on every {k}": (
+        "local-error", {"cuts": cuts, "fit_every": every})
+    for cuts in ((1,), (1, 2, 3, 4)) for every, k in ((1, "step"), (8, "8th step"))
 }
 
 
@@ -46,21 +54,23 @@ def main() -> None:
     args = parser.parse_args()
     with blas_threads(1):
         runs = []
-        for momentum in (0.9, 0.0):
-            runs.append(measure(replace(SETTINGS, momentum=momentum), args.turns, args.steps))
-            print(f"momentum {momentum}\n{render(runs[-1])}\n")
+        for settings, rivals in ((SETTINGS, DNI), (replace(SETTINGS, momentum=0.0), DNI),
+                                 (DEEPER, LOCAL_ERROR)):
+            runs.append(measure(settings, rivals, args.turns, args.steps))
+            print(f"momentum {settings.momentum}, {len(settings.hidden)} hidden layers\n"
+                  f"{render(runs[-1])}\n")
     record = {"machine": {**describe(), **_torch_version()}, "blas_threads": 1, "runs": runs}
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def measure(settings: Settings, turns: int, steps: int) -> dict:
+def measure(settings: Settings, rivals: dict, turns: int, steps: int) -> dict:
     """Run all contenders in turn; return the record of this run."""
     data = load("mnist-5k")
     rows = np.random.default_rng(0).choice(len(data.x_train), settings.batch_size, replace=False)
     # One minibatch for all steps: in training, too, it is fresh in the cache when a step starts.
-    contenders, predicted = build(settings, scale_pixels(data.x_train[rows]),
+    contenders, predicted = build(settings, rivals, scale_pixels(data.x_train[rows]),
                                   data.y_train[rows])
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in trange(turns + 1, unit="turn", disable=None, leave=False):
@@ -88,11 +98,12 @@ def measure(settings: Settings, turns: int, steps: int) -> dict:
     }
 
 
-def build(settings: Settings, x: np.ndarray, y: np.ndarray
+def build(settings: Settings, rivals: dict, x: np.ndarray, y: np.ndarray
           ) -> tuple[dict[str, Callable[[], object]], dict[str, float]]:
     """Return each contender's step, and what the count of operations predicts of its cost."""
-    def network(method: str):
-        return build_network(method, settings, 784, 10, np.random.default_rng(0))
+    def network(method: str, **changes):
+        return build_network(method, replace(settings, **changes), 784, 10,
+                             np.random.default_rng(0))
 
     backprop = Backprop(network("backprop"))
     products = of_step(backprop.network, settings.batch_size)
@@ -102,8 +113,9 @@ def build(settings: Settings, x: np.ndarray, y: np.ndarray
         "its matrix products alone": alone.step,
     }
     predicted = {}
-    for name, (method, fit_every) in DNI.items():
-        schedule = Decoupled(network(method), fit_every=fit_every)
+    for name, (method, changes) in rivals.items():
+        fit_every = changes.get("fit_every", 1)
+        schedule = Decoupled(network(method, **changes), fit_every=fit_every)
         ours = of_step(schedule.network, settings.batch_size, decoupled=True, fit_every=fit_every)
         predicted[name] = operations(ours) / operations(products)
         contenders[name] = lambda s=schedule: s.step(x, y)
@@ -146,13 +158,13 @@ class ProductsAlone:
 
 def render(record: dict) -> str:
     """Return the record as a table."""
-    lines = [f"{'contender':36} {'ms/step':>8} {'cost vs backprop':>17} {'predicted':>10} "
+    lines = [f"{'contender':46} {'ms/step':>8} {'cost vs backprop':>17} {'predicted':>10} "
              f"{'measured/predicted':>19}"]
     for row in record["rows"]:
         cost, predicted = row["cost_vs_backprop"], row["predicted_cost_vs_backprop"]
         tail = f"{predicted:10.2f} {cost / predicted:19.2f}" if predicted else ""
         lines.append(
-            f"{row['contender']:36} {row['milliseconds_per_step']:8.3f} {cost:17.2f} {tail}"
+            f"{row['contender']:46} {row['milliseconds_per_step']:8.3f} {cost:17.2f} {tail}"
         )
     cost = {row["contender"]: row["cost_vs_backprop"] for row in record["rows"]}
     lines.append("")

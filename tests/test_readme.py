@@ -21,7 +21,9 @@ from sgdni.experiments.speed.contenders import (
     DNI,
     LOCAL_ERROR,
     LOCAL_LOSS,
+    NETWORK,
     SPLIT,
+    Links,
 )
 from sgdni.experiments.speed.race import times_faster
 from sgdni.experiments.speed.run import findings
@@ -63,6 +65,18 @@ def test_what_is_said_of_delayed_recall():
     assert (windows["sg"][0], windows["sg"][-1], *windows["tbptt"]) == (2000, 3600, 4600, 6200)
     assert "is there in 2,000 to 3,600 windows" in README.replace("\n  ", " ")
     assert record["settings"]["windows"] == 20000
+
+
+def test_what_is_said_of_longer_windows():
+    rows = {row["contender"]: row for row in json.loads(
+        (ROOT / "benchmarks/records/window_cost.json").read_text())["rows"]}
+    ours, long = rows["synthetic gradients, T = 3"], rows["truncated backprop, T = 25"]
+    said = README.replace("\n ", "")
+    assert f"take {ours['update_vs_short']:.2f} times as long an update" in said
+    assert f"keep {ours['bytes'] / 1024:.0f} KiB alive" in said
+    assert f"{long['update_vs_short']:.2f} times as long and {long['bytes'] / 1024:,.0f} KiB" in said
+    assert f"takes {long['tick_vs_short']:.2f} times as long as with windows of 3" in said
+    assert f"and {long['tick_vs_short'] / ours['tick_vs_short']:.2f} times as long as with a" in said
 
 
 def test_tables_of_speed_are_those_of_the_record():
@@ -117,24 +131,57 @@ def test_what_is_said_of_the_newer_race():
     assert found == findings(newer["race"])
     assert document(newer) == (ROOT / "benchmarks/records/race/README.md").read_text()
     said = README[README.index("A newer race"):]
-    said = said[:said.index("The summary, the sweep and the map below")]
+    said = said[:said.index("So the links decide")]
+    assert (newer["epochs"], newer["repeats"]) == (2, 5)
 
-    def sooner(rival: str, links: str = "") -> float:
-        return times_faster(rows[LOCAL_ERROR + links], rows[rival + links])["seconds_to_target"]
+    def sooner(rival: str, links: Links | None = None) -> float:
+        ours, theirs = (rows[name + (f", {links}" if links else "")]
+                        for name in (LOCAL_ERROR, rival))
+        return times_faster(ours, theirs)["seconds_to_target"]
 
-    links = ", 5 ms links"
+    slow, net = Links(0.005), NETWORK
     for words, value in {
-        "makes 1.59 times the images": found["images_per_second_vs_backprop"],
-        "1.12 times those of its best rival": found["images_per_second_vs_best_rival"],
-        "1.21 times sooner than one-core": found["time_to_target_vs_backprop"],
-        "(1.02)": found["time_to_target_vs_best_rival"],
-        "3.77 times sooner than model-parallel": found["time_to_target_5ms_vs_model_parallel"],
-        "3.43 times sooner than data-parallel": found["time_to_target_5ms_vs_data_parallel"],
-        "1.05 times as": sooner(LOCAL_LOSS), "1.11 times over": sooner(LOCAL_LOSS, links),
-        "1.12 and": sooner(DELAYED), "1.17 times.": sooner(DELAYED, links),
+        "makes 1.42 times the images": found["images_per_second_vs_backprop"],
+        "1.06 times those of its best rival": found["images_per_second_vs_best_rival"],
+        "1.08 times as soon as one-core": found["time_to_target_vs_backprop"],
+        "(0.93)": found["time_to_target_vs_best_rival"],
+        "2.94 times sooner than model-parallel": found["time_to_target_5ms_vs_model_parallel"],
+        "2.82 times sooner than data-parallel": found["time_to_target_5ms_vs_data_parallel"],
+        "1.87 and": sooner(SPLIT, net), "3.29 times.": sooner(DATA_PARALLEL, net),
+        "1.02 times as\n  soon": sooner(LOCAL_LOSS), "0.87 times at": sooner(LOCAL_LOSS, slow),
+        "1.08 and\n": sooner(DELAYED), "0.93 times;": sooner(DELAYED, slow),
+        "0.97 times": found["time_to_target_1ms_1gbit_vs_best_rival"],
     }.items():
         assert words in said and f"{value:.2f}" in words, (words, value)
+        said = said.replace(words, "", 1)
+    assert re.findall(r"\d\.\d\d", said) == []
     assert sooner(DATA_PARALLEL) == found["time_to_target_vs_best_rival"]
+    assert sooner(DELAYED, net) == found["time_to_target_1ms_1gbit_vs_best_rival"]
+
+
+def test_what_is_said_of_the_cost_of_a_step():
+    record = json.loads((ROOT / "benchmarks/records/step_cost.json").read_text())
+    momentum, plain, deeper = ({row["contender"]: row for row in one["rows"]}
+                               for one in record["runs"])
+
+    def cost(run: dict, name: str) -> float:
+        return run[name]["cost_vs_backprop"]
+
+    products, torch = "its matrix products alone", "pytorch eager"
+    for words, value in {
+        "costs 1.07 times": cost(deeper, "local error, 1 interface, fitted on every step"),
+        "and 1.22 times with four": cost(deeper, "local error, 4 interfaces, fitted on every step"),
+        "processes 1.23\n": cost(momentum, torch), "(1.22)": cost(plain, torch),
+    }.items():
+        assert words in README and f"{value:.2f}" in words, (words, value)
+    assert f"{cost(momentum, products):.0%} of a backprop step are matrix products" in README
+    assert f"({cost(plain, products):.0%} with plain SGD)" in README
+    for name, row in deeper.items():
+        if "8th" in name:
+            assert abs(row["cost_vs_backprop"] - 1) <= 0.02  # "as much as backprop's"
+    linear = [row["cost_vs_backprop"] / row["predicted_cost_vs_backprop"]
+              for run in (momentum, plain) for name, row in run.items() if "cdni" in name]
+    assert 0.09 < max(abs(ratio - 1) for ratio in linear) <= 0.11
 
 
 def since(rival: str, learnt: bool = False) -> dict[float, list[int]]:
