@@ -1,11 +1,11 @@
-"""What a longer window costs, and what a synthetic gradient at the end of a short one costs instead.
+"""What a longer window costs, and what a synthetic gradient at the end of a short one does.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/window_cost.py \\
         --out benchmarks/records/window_cost.json
 
-The network and the task of the experiment delayed-recall, whose symbol is asked for after D = 24
-ticks: an LSTM of 32 cells, 32 streams, float32, Adam, one thread. Truncated backpropagation reaches
-D with windows of D + 1 ticks. A synthetic gradient reaches it from windows of 3, since each
+The network of the experiment delayed-recall: an LSTM of 32 cells, 32 streams, float32, Adam, one
+thread. The symbol is asked for after D = 24 ticks. Truncated backpropagation reaches D with windows
+of D + 1 ticks. A synthetic gradient reaches it from windows of 3, since each
 window's end passes on what the next one's beginning was told. Contenders take turns, some hundred
 ticks each, in one process; ratios are medians of ratios within one turn. Memory is what is alive
 after a few windows: parameters, optimiser, SG model, and all that is kept of a window.
@@ -31,6 +31,7 @@ from sgdni.experiments.in_time import build
 from sgdni.experiments.machine import describe
 from sgdni.schedules import Schedule
 
+DELAY = 24
 WINDOWS = (1, 2, 3, 5, 8, 12, 18, 25)
 TICKS = 300  # of a turn, or a few more
 SHORT = 3
@@ -86,7 +87,7 @@ def learner(window: int, synthetic: bool) -> tuple[Schedule, Stream, int]:
     """Return a schedule, its stream, and the bytes that the schedule keeps alive."""
     settings = EXPERIMENT.full
     rng = np.random.default_rng(0)
-    task = DelayedRecall(settings["delay"], settings["symbols"], with_label=synthetic)
+    task = DelayedRecall(DELAY, settings["symbols"], with_label=synthetic)
     stream = Stream(task, settings["streams"], window, rng)
     batches = list(islice(stream, 20))
     tracemalloc.start()

@@ -23,7 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--stress", type=int, default=200, metavar="N",
-        help="random short parallel runs in tests/parallel/test_stress.py (default: 200)",
+        help="random short parallel runs in tests/parallel/test_stress.py (default: 200), and a "
+        "tenth as many complete unlocks in test_unlocked_workers.py",
     )
 
 

@@ -25,8 +25,26 @@ def flat_examples(array: np.ndarray) -> np.ndarray:
     return array.reshape(len(array), -1)
 
 
+def column_sums(a: np.ndarray) -> np.ndarray:
+    """Return a.sum(axis=0) of (N, n), by a matrix product: a few times faster."""
+    return np.ones(len(a), a.dtype) @ a
+
+
 def fill(arrays: dict[Any, np.ndarray], values: dict[Any, np.ndarray]) -> None:
     """Copy into each array the value of the same name, if that is not the array itself."""
     for name, array in arrays.items():
         if array is not values[name]:
             array[...] = values[name]
+
+
+def copied(message: Any) -> Any:
+    """Return a message with copies of its arrays, however deep in tuples and lists they are.
+
+    Their owners go on to change them.
+    """
+    if isinstance(message, np.ndarray):
+        return message.copy()
+    if isinstance(message, tuple | list):
+        make = getattr(message, "_make", type(message))  # a named tuple takes no list of its parts
+        return make([copied(part) for part in message])
+    return message

@@ -38,6 +38,22 @@ def check_batch(name: str, x: np.ndarray, width: int, dtype: np.dtype, *,
         raise ValueError(f"{name}: expected dtype {np.dtype(dtype)}, got {x.dtype}")
 
 
+def check_images(name: str, x: np.ndarray, channels: int | None = None,
+                 dtype: np.dtype | None = None, *, at_least: int = 1) -> None:
+    """Refuse anything but images (B, H, W, channels) with H and W `at_least` so many pixels.
+
+    None: any number of channels, any dtype. Raises ValueError.
+    """
+    check_array(name, x)
+    if x.ndim != 4 or x.shape[3] != (channels or x.shape[3]):
+        raise ValueError(f"{name}: expected images (B, H, W, {channels or 'C'}), got {x.shape}")
+    if dtype is not None and x.dtype != dtype:
+        raise ValueError(f"{name}: expected dtype {np.dtype(dtype)}, got {x.dtype}")
+    if min(x.shape[1:3]) < at_least:
+        raise ValueError(f"{name}: expected images of at least {at_least} x {at_least} pixels, "
+                         f"got {x.shape[1]} x {x.shape[2]}")
+
+
 def check_same_shape(name: str, x: np.ndarray, shape: tuple[int, ...]) -> None:
     """Refuse an array whose shape is not exactly `shape`. Raises ValueError."""
     if np.shape(x) != shape:

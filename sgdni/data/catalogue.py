@@ -23,6 +23,7 @@ MNIST_5K = EmbeddedEntry(
     target_accuracy=0.93,
     # As installed from a wheel; as in a checkout, where `data` stands beside the package.
     folders=(_PACKAGE / "embedded", _PACKAGE.parent / "data"),
+    image_shape=(28, 28, 1),
 )
 
 MNIST = IdxEntry(
@@ -43,6 +44,7 @@ MNIST = IdxEntry(
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
     ),
+    image_shape=(28, 28, 1),
 )
 
 CATALOGUE: tuple[Entry, ...] = (

@@ -36,6 +36,8 @@ class Dataset:
     target_accuracy : float or None
         Share of test examples classified correctly, in (0, 1], that time-to-accuracy is reported
         for; None if there is no such goal.
+    image_shape : (height, width, channels) or None
+        What an example is, row by row, if it is an image: for networks that make use of it.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Dataset:
     y_test: np.ndarray
     n_classes: int
     target_accuracy: float | None = None
+    image_shape: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         check_range("n_classes", self.n_classes, 2, np.inf)
@@ -72,6 +75,9 @@ class Dataset:
         if self.x_test.dtype != self.x_train.dtype:
             raise ValueError(f"x_test: expected type {self.x_train.dtype} as in x_train, "
                              f"got {self.x_test.dtype}")
+        if self.image_shape is not None and math.prod(self.image_shape) != self.n_features:
+            raise ValueError(f"image_shape: expected {self.n_features} numbers as in x_train, got "
+                             f"{self.image_shape}")
 
     @property
     def n_features(self) -> int:

@@ -27,7 +27,7 @@ class Entry:
 
     Attributes
     ----------
-    name, n_classes, target_accuracy
+    name, n_classes, target_accuracy, image_shape
         As in `Dataset`.
     folders : tuple of Path
         Where the files are looked for, in this order.
@@ -36,6 +36,8 @@ class Entry:
     remedy : str
         What to do when the files are missing or damaged, as an order within a sentence.
     """
+
+    image_shape: tuple[int, int, int] | None = None
 
     def find(self) -> Path | None:
         """Return the first folder that holds all the files, or None."""
@@ -54,7 +56,7 @@ class Entry:
         except DataError as error:
             raise DataError(f"{error}. To replace it, {self.remedy}.") from None
         return Dataset(self.name, **arrays, n_classes=self.n_classes,
-                       target_accuracy=self.target_accuracy)
+                       target_accuracy=self.target_accuracy, image_shape=self.image_shape)
 
     def _missing(self, folder: Path) -> list[str]:
         """Return the names of the files that a folder lacks."""
@@ -84,6 +86,7 @@ class EmbeddedEntry(Entry):
     n_classes: int
     target_accuracy: float | None
     folders: tuple[Path, ...]
+    image_shape: tuple[int, int, int] | None = None
 
     remedy = "reinstall sgdni"
 
@@ -125,6 +128,7 @@ class IdxEntry(Entry):
     n_classes: int
     target_accuracy: float | None
     mirrors: tuple[str, ...]
+    image_shape: tuple[int, int, int] | None = None
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

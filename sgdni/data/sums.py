@@ -60,7 +60,8 @@ class SumsDataset(Dataset):
         """Return a data set of so many pairs of training and of test images, drawn anew."""
         train = _stored_pairs(digits.x_train, digits.y_train, n_train, side, digits.n_classes, rng)
         test = _stored_pairs(digits.x_test, digits.y_test, n_test, side, digits.n_classes, rng)
-        return cls(name, *train, *test, digits.n_classes, target_accuracy, digits, side)
+        return cls(name, *train, *test, digits.n_classes, target_accuracy, (side, 2 * side, 1),
+                   digits, side)
 
     def examples(self) -> Examples:
         return Pairs(self.digits, len(self.x_train), self.side)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sgdni.experiments import (
     bp_lambda,
     characters,
+    convolutions,
     copying,
     delayed_recall,
     links,
@@ -12,6 +13,7 @@ from sgdni.experiments import (
     steps,
     sums,
     two_clocks,
+    unlock,
 )
 from sgdni.experiments.frame import Experiment
 
@@ -22,10 +24,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         sums.EXPERIMENT,
         links.EXPERIMENT,
         delayed_recall.EXPERIMENT,
+        convolutions.EXPERIMENT,
         copying.COPY,
         copying.REPEAT_COPY,
         characters.EXPERIMENT,
         two_clocks.EXPERIMENT,
+        unlock.EXPERIMENT,
         bp_lambda.EXPERIMENT,
     )
 }

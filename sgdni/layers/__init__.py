@@ -3,8 +3,12 @@
 from sgdni.layers.activations import ReLU, Sigmoid, Tanh
 from sgdni.layers.base import Layer
 from sgdni.layers.batchnorm import BatchNorm
+from sgdni.layers.conv2d import Conv2D
 from sgdni.layers.dense import Dense
 from sgdni.layers.lstm import LSTM
+from sgdni.layers.pooling import AvgPool2D, MaxPool2D
 from sgdni.layers.rnn import RNN
+from sgdni.layers.shape import Flatten, Unflatten
 
-__all__ = ["LSTM", "RNN", "BatchNorm", "Dense", "Layer", "ReLU", "Sigmoid", "Tanh"]
+__all__ = ["LSTM", "RNN", "AvgPool2D", "BatchNorm", "Conv2D", "Dense", "Flatten", "Layer",
+           "MaxPool2D", "ReLU", "Sigmoid", "Tanh", "Unflatten"]

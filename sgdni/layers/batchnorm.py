@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sgdni._util.arrays import column_sums, flat_rows
 from sgdni._util.checks import check_batch, check_range, check_same_shape
 from sgdni.layers.base import Layer
 
@@ -12,7 +13,8 @@ class BatchNorm(Layer):
     """y = gamma x_hat + beta with x_hat = (x - mean) / sqrt(variance + eps) (Ioffe, Szegedy 2015).
 
     In training, mean and (biased) variance are those of the batch, feature by feature, and the
-    gradient flows through them. In evaluation they are running averages kept in `buffers`; there
+    gradient flows through them. Of images (B, H, W, n) the features are the channels, and every
+    pixel is one more example. In evaluation they are running averages kept in `buffers`; there
     the layer is a fixed affine map and has no backward.
 
     Parameters
@@ -21,7 +23,7 @@ class BatchNorm(Layer):
         Number of features; gamma starts at 1 and beta at 0, both (n,).
     momentum : float in (0, 1]
         Weight of the newest batch in the running averages. The running variance averages the
-        unbiased estimate, B / (B - 1) times the biased one.
+        unbiased estimate, N / (N - 1) times the biased one for N examples.
     eps : float
         Added to the variance.
 
@@ -43,12 +45,13 @@ class BatchNorm(Layer):
         self.buffers = {"mean": np.zeros(n, dtype), "variance": np.ones(n, dtype)}
 
     def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
-        check_batch("BatchNorm input", x, self.n, self.dtype)
+        check_batch("BatchNorm input", x, self.n, self.dtype, more_axes=True)
+        self._shape, x = x.shape, flat_rows(x)
         self._centred = centred = self.scratch("centred", x.shape, self.dtype)
         if training:
             if len(x) < 2:
                 raise ValueError("BatchNorm: expected a training batch of at least 2, got 1")
-            mean = _column_sums(x) / len(x)
+            mean = column_sums(x) / len(x)
             np.subtract(x, mean, out=centred)
             variance = _column_dots(centred, centred) / len(x)
             self._track("mean", mean)
@@ -59,39 +62,35 @@ class BatchNorm(Layer):
         self._inverse_std = 1 / np.sqrt(variance + self.dtype.type(self.eps))
         self._trained_on = training
         # x_hat = centred / std is never formed: its factor goes with gamma, one pass less.
-        y = np.multiply(centred, self.params["gamma"] * self._inverse_std,
-                        out=self.scratch("y", x.shape, self.dtype))
+        y = self.scratch("y", self._shape, self.dtype)
+        np.multiply(centred, self.params["gamma"] * self._inverse_std, out=flat_rows(y))
         y += self.params["beta"]
         return y
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
-        check_same_shape("BatchNorm cotangent", dy, self._centred.shape)
+        check_same_shape("BatchNorm cotangent", dy, self._shape)
         if not self._trained_on:
             raise ValueError("BatchNorm: backward needs a forward pass with training=True")
-        d_gamma, d_beta = self.grads["gamma"], self.grads["beta"]
-        d_beta[...] = _column_sums(dy)
+        dy, d_gamma, d_beta = flat_rows(dy), self.grads["gamma"], self.grads["beta"]
+        d_beta[...] = column_sums(dy)
         np.multiply(_column_dots(dy, self._centred), self._inverse_std, out=d_gamma)
         # dx = gamma / std * (dy - mean(dy) - x_hat mean(dy x_hat)), means over the batch
-        dx = np.multiply(self._centred, self._inverse_std * d_gamma / len(dy),
-                         out=self.scratch("dx", dy.shape, self.dtype))
-        dx += d_beta / len(dy)
-        np.subtract(dy, dx, out=dx)
-        dx *= self.params["gamma"] * self._inverse_std
+        dx = self.scratch("dx", self._shape, self.dtype)
+        rows = np.multiply(self._centred, self._inverse_std * d_gamma / len(dy),
+                           out=flat_rows(dx))
+        rows += d_beta / len(dy)
+        np.subtract(dy, rows, out=rows)
+        rows *= self.params["gamma"] * self._inverse_std
         return dx
 
     @property
     def x_hat(self) -> np.ndarray:
-        """The latest input, normalised: (B, n)."""
-        return self._centred * self._inverse_std
+        """The latest input, normalised: of its shape."""
+        return (self._centred * self._inverse_std).reshape(self._shape)
 
     def _track(self, name: str, value: np.ndarray) -> None:
         running = self.buffers[name]
         running += self.momentum * (value - running)
-
-
-def _column_sums(a: np.ndarray) -> np.ndarray:
-    """Return a.sum(axis=0), by a matrix product: a few times faster."""
-    return np.ones(len(a), a.dtype) @ a
 
 
 def _column_dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:

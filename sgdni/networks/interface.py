@@ -1,7 +1,7 @@
 """An interface: what stands at the boundary between two modules.
 
-Today that is an SG model, with a rule for the context that it is given. A model of the inputs to
-the module above would stand here too.
+That is an SG model, with a rule for the context that it is given; and, where the module above is
+not to wait for its input either, a model of that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from sgdni._util.checks import check_labels, check_same_shape
-from sgdni.synthetic import SyntheticGradient
+from sgdni.synthetic import SyntheticGradient, SyntheticInput
 
 #: A function of the minibatch (x, y) that returns c, fresh each time, or None for no context.
 Context = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
@@ -55,19 +55,23 @@ CONTEXTS: dict[str, Callable[[int], Context]] = {"labels": one_hot, "values": va
 class Interface:
     """Owns the SG model M_i at a boundary, and says what context it is given.
 
+    And the model I_i of what passes there upwards, where there is one.
+
     Parameters
     ----------
     model : SyntheticGradient
     context : function (x, y) -> c, optional
         By default what the model asks for: labels or values, as its `context_kind` says, where
         its `n_context` is above 0, else nothing.
+    inputs : SyntheticInput, optional
     """
 
-    def __init__(self, model: SyntheticGradient, context: Context | None = None) -> None:
+    def __init__(self, model: SyntheticGradient, context: Context | None = None,
+                 inputs: SyntheticInput | None = None) -> None:
         if context is None:
             context = (CONTEXTS[model.context_kind](model.n_context) if model.n_context
                        else no_context)
-        self.model, self.context = model, context
+        self.model, self.context, self.inputs = model, context, inputs
 
     def predict(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:
         """Return delta^_i = M_i(h_i, c), per example; valid until the next call."""
@@ -83,4 +87,6 @@ class Interface:
 
     def state(self) -> dict[str, np.ndarray]:
         """Every array that learning changes, live, for checkpoints."""
-        return {f"model.{name}": array for name, array in self.model.state().items()}
+        inputs = {} if self.inputs is None else self.inputs.state()
+        return {**{f"model.{name}": array for name, array in self.model.state().items()},
+                **{f"inputs.{name}": array for name, array in inputs.items()}}

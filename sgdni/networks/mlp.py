@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.layers import BatchNorm, Dense, Layer
+from sgdni.networks.blocks import ACTIVATIONS, check_activation, cut
 from sgdni.networks.module import Module
 from sgdni.optimizers import Optimizer
-
-ACTIVATIONS = {"relu": (ReLU, 2.0), "tanh": (Tanh, 1.0), "sigmoid": (Sigmoid, 1.0)}
 
 
 def hidden_block(n_in: int, n_out: int, rng: np.random.Generator, *, activation: str = "relu",
@@ -44,21 +43,11 @@ def build_mlp(n_in: int, hidden: Sequence[int], n_out: int, rng: np.random.Gener
     ValueError
         For cuts out of range or out of order, and for an unknown activation.
     """
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation}")
-    cuts = list(range(1, len(hidden) + 1)) if cuts is None else list(cuts)
-    if cuts != sorted(set(cuts)) or any(not 1 <= cut <= len(hidden) for cut in cuts):
-        raise ValueError(
-            f"cuts: expected increasing numbers in 1..{len(hidden)} (hidden layers), got {cuts}"
-        )
+    check_activation(activation)
     widths = [n_in, *hidden]
     blocks = [
         hidden_block(a, b, rng, activation=activation, batch_norm=batch_norm, dtype=dtype)
         for a, b in zip(widths[:-1], widths[1:], strict=True)
     ]
     blocks.append([Dense(widths[-1], n_out, rng, gain=1.0, dtype=dtype)])
-    edges = [0, *cuts, len(blocks)]
-    return [
-        Module([layer for block in blocks[low:high] for layer in block], make_optimizer())
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    return cut(blocks, cuts, make_optimizer)

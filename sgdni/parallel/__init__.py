@@ -4,5 +4,6 @@ from sgdni.parallel.asynchronous import Asynchronous
 from sgdni.parallel.data_parallel import DataParallel
 from sgdni.parallel.delayed import Delayed
 from sgdni.parallel.model_parallel import ModelParallel
+from sgdni.parallel.unlocked import UnlockedAsynchronous
 
-__all__ = ["Asynchronous", "DataParallel", "Delayed", "ModelParallel"]
+__all__ = ["Asynchronous", "DataParallel", "Delayed", "ModelParallel", "UnlockedAsynchronous"]

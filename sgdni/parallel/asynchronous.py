@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from sgdni._util.arrays import copied
 from sgdni._util.checks import check_count
 from sgdni.networks import Network
 from sgdni.parallel.split import ModuleWorker, Split
 from sgdni.parallel.workers import Emit
-from sgdni.parallel.workers.channel import copied
 from sgdni.schedules.decoupled import Decoupled
 from sgdni.schedules.divergence import DivergenceGuard
 

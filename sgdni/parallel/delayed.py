@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from sgdni._util.arrays import copied
 from sgdni._util.checks import check_count
 from sgdni.networks import Module, Network
 from sgdni.parallel.split import ModuleWorker, Split
 from sgdni.parallel.workers import Emit
-from sgdni.parallel.workers.channel import copied
 from sgdni.schedules.divergence import DivergenceGuard
 
 PAUSE_SECONDS = 5e-5  # between looks at two links, of which either may bring something

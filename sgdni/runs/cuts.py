@@ -65,6 +65,6 @@ def balance(method: str, settings: Settings, data: Dataset,
     size = min(settings.batch_size, len(data.x_train))
     x = scale_pixels(data.x_train[:size], np.dtype(settings.dtype))
     network = build_network(method, replace(settings, cuts=None), data.n_features, data.n_classes,
-                            np.random.default_rng(0))
+                            np.random.default_rng(0), data.image_shape)
     costs = measure_costs(network, repeat((x, data.y_train[:size])), repeats=20)
     return replace(settings, cuts=balanced_cuts(costs, workers, fit_every=settings.fit_every))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,14 +11,27 @@ import numpy as np
 from sgdni._util.users import find_class
 from sgdni.data import Dataset
 from sgdni.losses import SoftmaxCrossEntropy
-from sgdni.networks import Interface, Network, build_mlp
+from sgdni.networks import Interface, Network, build_cnn, build_mlp
+from sgdni.networks.cnn import image_shapes
+from sgdni.optimizers import Adam
 from sgdni.parallel import Asynchronous, DataParallel, Delayed, ModelParallel
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Backprop, Decoupled, Schedule
-from sgdni.synthetic import LinearSG, LocalErrorSG, SyntheticGradient
+from sgdni.synthetic import (
+    ChannelMeans,
+    ConvSG,
+    Fit,
+    LinearSG,
+    LocalErrorSG,
+    PerPixel,
+    SyntheticGradient,
+    ZeroSG,
+)
 from sgdni.training import Trainer
 
-MakeSG = Callable[[Settings, int, int, np.random.Generator], SyntheticGradient]
+#: Of h at the interface, one example: (n,), or (height, width, channels) of an image.
+Shape = tuple[int, ...]
+MakeSG = Callable[[Settings, Shape, int, np.random.Generator], SyntheticGradient]
 
 
 @dataclass(frozen=True)
@@ -39,32 +53,56 @@ class Method:
         return self.make_sg is not None
 
 
-def cdni_ls(s: Settings, n: int, n_classes: int, rng: np.random.Generator) -> SyntheticGradient:
-    return LinearSG(n, n_classes, s.make_least_squares_fit(), s.dtype)
+def by_adam(s: Settings, shape: Shape, n_context: int) -> SyntheticGradient:
+    """Return the papers' model: linear, and of images for every pixel or a convolution."""
+    *image, n = shape
+    if image and s.sg_kernel > 1:
+        return ConvSG(n, n_context, size=s.sg_kernel, optimizer=Adam(s.sg_lr), dtype=s.dtype)
+    return _linear(shape, n_context, s.make_gradient_fit(), s)
+
+
+def by_least_squares(s: Settings, shape: Shape, n_classes: int, rng: np.random.Generator
+                     ) -> SyntheticGradient:
+    return _linear(shape, n_classes, s.make_least_squares_fit(), s)
+
+
+def _linear(shape: Shape, n_context: int, fit: Fit, s: Settings) -> SyntheticGradient:
+    *image, n = shape
+    model = LinearSG(n, n_context, fit, s.dtype)
+    return PerPixel(model, math.prod(image)) if image else model
+
+
+def local_error(s: Settings, rho: float, shape: Shape, n_classes: int, rng: np.random.Generator
+                ) -> SyntheticGradient:
+    """Return a local head's error signal, of all numbers of h or of an image's channels' means."""
+    *image, n = shape
+    if image and s.read_out == "means":
+        return ChannelMeans(LocalErrorSG(s.make_head(n, n_classes, rng), rho), math.prod(image))
+    return LocalErrorSG(s.make_head(math.prod(shape), n_classes, rng), rho)
 
 
 QUEUES = ("queue_size", "deterministic")
 TARGETS = ("fit_every", *QUEUES)
-BY_ADAM = ("sg_lr", *TARGETS)
+BY_ADAM = ("sg_lr", "sg_kernel", *TARGETS)
 BY_LEAST_SQUARES = ("forgetting_factor", "ridge", "solve_every", *TARGETS)
-HEAD = ("head", "head_units")
+HEAD = ("head", "head_units", "read_out")
 
 METHODS: dict[str, Method] = {
     "backprop": Method("ordinary backpropagation"),
     "dni": Method("synthetic gradients from activations alone, Adam-fitted",
-                  lambda s, n, n_classes, rng: LinearSG(n, 0, s.make_gradient_fit(), s.dtype),
-                  BY_ADAM),
+                  lambda s, shape, n_classes, rng: by_adam(s, shape, 0), BY_ADAM),
     "cdni": Method("synthetic gradients that also see the labels, Adam-fitted",
-                   lambda s, n, n_classes, rng: LinearSG(n, n_classes, s.make_gradient_fit(),
-                                                         s.dtype), BY_ADAM),
-    "cdni-ls": Method("the same, fitted by least squares", cdni_ls, BY_LEAST_SQUARES),
+                   lambda s, shape, n_classes, rng: by_adam(s, shape, n_classes), BY_ADAM),
+    "cdni-ls": Method("the same, fitted by least squares", by_least_squares, BY_LEAST_SQUARES),
     "cdni-stochastic": Method("least squares, each module learning from a minibatch with p = 0.2",
-                              cdni_ls, BY_LEAST_SQUARES, 0.2),
+                              by_least_squares, BY_LEAST_SQUARES, 0.2),
     "local-error": Method("synthetic gradients made of a local head's error signal",
-                          lambda s, *at: LocalErrorSG(s.make_head(*at), s.rho),
+                          lambda s, *at: local_error(s, s.rho, *at),
                           ("rho", *HEAD, *TARGETS)),
     "local-loss": Method("the head's own gradient instead, no synthetic one",
-                         lambda s, *at: LocalErrorSG(s.make_head(*at), np.inf), (*HEAD, *QUEUES)),
+                         lambda s, *at: local_error(s, np.inf, *at), (*HEAD, *QUEUES)),
+    "top-only": Method("nothing below the top module learns: the control",
+                       lambda s, shape, n_classes, rng: ZeroSG(), QUEUES),
 }
 
 #: What needs workers of an engine: backpropagation in forms that rival synthetic gradients.
@@ -86,7 +124,8 @@ def lookup(name: str) -> Method:
 
 #: Settings that have an effect only beside some values of another one.
 NEEDS = {"momentum": ("optimizer", ["sgd"]), "head_units": ("head", ["hidden"]),
-         "queue_size": ("engine", ["threads", "processes", "mpi"])}
+         "queue_size": ("engine", ["threads", "processes", "mpi"]),
+         "sg_kernel": ("network", ["cnn"]), "read_out": ("network", ["cnn"])}
 
 
 def check_used(names: Sequence[str], settings: Settings, given: Iterable[str]) -> None:
@@ -111,27 +150,39 @@ def check_used(names: Sequence[str], settings: Settings, given: Iterable[str]) -
 
 
 def build_network(name: str, settings: Settings, n_in: int, n_classes: int,
-                  rng: np.random.Generator) -> Network:
+                  rng: np.random.Generator, image: Shape | None = None) -> Network:
     """Return the network that `name` trains: the same weights for every method, given `rng`.
 
-    Raises ValueError for a decoupled method without an interface.
+    Raises ValueError for a decoupled method without an interface, and for a convolutional network
+    when what comes in is not an `image` (height, width, channels).
     """
     method = lookup(name)
     if method.decoupled and not settings.interfaces:
         raise ValueError(f"cuts: {name} needs an interface to learn at, got none; without one it "
                          "would be backprop by another name")
-    modules = build_mlp(
-        n_in, settings.hidden, n_classes, rng, settings.make_optimizer, cuts=settings.interfaces,
-        activation=settings.activation, batch_norm=settings.batch_norm, dtype=settings.dtype)
+    options = {"cuts": settings.interfaces, "activation": settings.activation,
+               "batch_norm": settings.batch_norm, "dtype": settings.dtype}
+    if settings.network == "cnn":
+        if image is None:
+            raise ValueError("network cnn: expected a data set of images, which says so in its "
+                             "image_shape")
+        shapes = image_shapes(image, settings.hidden)
+        modules = build_cnn(image, settings.hidden, n_classes, rng, settings.make_optimizer,
+                            **options)
+    else:
+        shapes = [(n,) for n in settings.hidden]
+        modules = build_mlp(n_in, settings.hidden, n_classes, rng, settings.make_optimizer,
+                            **options)
     if settings.sg is not None and not method.decoupled:
         raise ValueError(f"sg: {name} has no SG models; methods that do: "
                          f"{', '.join(k for k, m in METHODS.items() if m.decoupled)}")
     if not method.decoupled:
         return Network(modules, SoftmaxCrossEntropy())
     own = None if settings.sg is None else find_class("sg", settings.sg, SyntheticGradient)
-    places = [(settings.hidden[cut - 1], n_classes, rng) for cut in settings.interfaces]
-    models = [method.make_sg(settings, *place) if own is None
-              else own.at_interface(*place, np.dtype(settings.dtype)) for place in places]
+    places = [shapes[cut - 1] for cut in settings.interfaces]
+    models = [method.make_sg(settings, shape, n_classes, rng) if own is None else
+              own.at_interface(math.prod(shape), n_classes, rng, np.dtype(settings.dtype))
+              for shape in places]
     return Network(modules, SoftmaxCrossEntropy(), [Interface(model) for model in models])
 
 
@@ -144,7 +195,8 @@ def build_trainer(name: str, settings: Settings, data: Dataset) -> Trainer:
     """
     weights, order, updates = map(np.random.default_rng,
                                   np.random.SeedSequence(settings.seed).spawn(3))
-    network = build_network(name, settings, data.n_features, data.n_classes, weights)
+    network = build_network(name, settings, data.n_features, data.n_classes, weights,
+                            data.image_shape)
     return Trainer(_make_schedule(name, settings, network, updates), data,
                    batch_size=settings.batch_size, rng=order, dtype=np.dtype(settings.dtype))
 

@@ -19,6 +19,9 @@ def _of(group: str, default: object, text: str, **option: object) -> Any:
     return field(default=default, metadata={"group": group, "text": text, "option": option})
 
 
+#: Hidden layers by default.
+HIDDEN = {"mlp": (256, 256, 256), "cnn": (16, 32)}
+
 _net, _learning, _sg, _engine = (
     partial(_of, group) for group in ("network", "learning", "synthetic gradients", "engine"))
 
@@ -35,8 +38,10 @@ class Settings:
         For a value out of range, naming it.
     """
 
-    hidden: tuple[int, ...] = _net((256, 256, 256), "widths of the hidden layers", nargs="+",
-                                   metavar="N")
+    network: str = _net("mlp", "mlp, of dense layers, or cnn, of convolutions")
+    hidden: tuple[int, ...] | None = _net(
+        None, "widths of the hidden layers, or their channels (default: 256 256 256; cnn: 16 32)",
+        type=int, nargs="+", metavar="N")
     cuts: tuple[int, ...] | None = _net(
         None, "hidden layers after which an interface stands (default: after each; with workers, "
         "as many as balance their measured costs)", type=int, nargs="+", metavar="I")
@@ -59,6 +64,10 @@ class Settings:
     head_units: int = _sg(64, "of a hidden one", metavar="N")
     rho: float = _sg(1.0, "of local-error: 0 follows the targets alone, a large one the head "
                      "(local-loss is the limit of an infinite one)")
+    read_out: str = _sg("flat", "flat or means: what a head, of local-error and local-loss, sees "
+                        "of images: all pixels, or the mean of each channel")
+    sg_kernel: int = _sg(1, "width of the kernels of SG models for images, odd; above 1 for "
+                         "Adam-fitted ones only", metavar="K")
     sg: str | None = _sg(None, "an SG model of your own instead of the method's: a "
                          "SyntheticGradient class in a module beside you", metavar="MODULE:CLASS")
     engine: str = _engine("sequential", "sequential; or threads, processes or mpi: one for each "
@@ -74,14 +83,17 @@ class Settings:
                                   "repeat")
 
     def __post_init__(self) -> None:
-        for width in self.hidden:
-            check_count("width of a hidden layer", width)
-        for name, known in (("activation", list(ACTIVATIONS)), ("optimizer", ["sgd", "adam"]),
-                            ("dtype", ["float32", "float64"]), ("head", ["linear", "hidden"]),
+        for name, known in (("network", list(HIDDEN)), ("activation", list(ACTIVATIONS)),
+                            ("optimizer", ["sgd", "adam"]), ("dtype", ["float32", "float64"]),
+                            ("head", ["linear", "hidden"]), ("read_out", ["flat", "means"]),
                             ("engine", ["sequential", "threads", "processes", "mpi"])):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: expected one of {', '.join(known)}, "
                                  f"got {getattr(self, name)}")
+        if self.hidden is None:
+            object.__setattr__(self, "hidden", HIDDEN[self.network])
+        for width in self.hidden:
+            check_count("width of a hidden layer", width)
         cuts = self.interfaces
         if list(cuts) != sorted(set(cuts) & set(range(1, len(self.hidden) + 1))):
             raise ValueError(f"cuts: expected increasing numbers in 1..{len(self.hidden)} (hidden "
@@ -89,6 +101,8 @@ class Settings:
         for name, low in (("batch_size", 2), ("fit_every", 1), ("head_units", 1),
                           ("queue_size", 1), ("seed", 0)):
             check_count(name, getattr(self, name), low)
+        if self.sg_kernel < 1 or self.sg_kernel % 2 == 0:
+            raise ValueError(f"sg_kernel: expected an odd number, got {self.sg_kernel}")
         self.make_optimizer()
         self.make_gradient_fit()
         self.make_least_squares_fit()

@@ -7,6 +7,7 @@ from sgdni.schedules.recorder import Interval, NoRecorder, Recorder
 from sgdni.schedules.schedule import Schedule, StepResult
 from sgdni.schedules.truncated import Truncated
 from sgdni.schedules.two_clocks import TwoClocks, Waiting
+from sgdni.schedules.unlocked import Unlocked
 
 __all__ = ["Backprop", "Decoupled", "DivergenceError", "DivergenceGuard", "Interval", "NoRecorder",
-           "Recorder", "Schedule", "StepResult", "Truncated", "TwoClocks", "Waiting"]
+           "Recorder", "Schedule", "StepResult", "Truncated", "TwoClocks", "Unlocked", "Waiting"]

@@ -101,6 +101,20 @@ def test_delayed_recall_asks_for_its_first_symbol_and_tells_it(rng):
     assert DelayedRecall(6, with_label=False).draw(2, rng).context is None
 
 
+def test_delayed_recall_with_a_lead_marks_the_symbol_that_it_means(rng):
+    inputs, labels, context = DelayedRecall(6, symbols=3, lead=4).draw(400, rng)
+    assert inputs.shape == (400, 11, 4)
+    marked = (inputs[..., 3] == 1) & (inputs[..., :3].sum(axis=-1) == 1)
+    assert (marked.sum(axis=1) == 1).all() and (inputs[:, -1] == [0, 0, 0, 1]).all()
+    at = marked.argmax(axis=1)
+    assert set(at) == {0, 1, 2, 3, 4}
+    np.testing.assert_array_equal(inputs[np.arange(400), at, :3].argmax(-1), labels[:, -1])
+    np.testing.assert_array_equal(context.argmax(-1), np.repeat(labels[:, -1:], 11, axis=1))
+    others = inputs[~marked][:, :3].sum(axis=-1)
+    assert ((others == 1) | (inputs[~marked][:, 3] == 1)).all()  # distractors, and the cue
+    assert not inputs[~marked][..., 3][others == 1].any()  # of which none is marked
+
+
 @pytest.mark.parametrize("symbols, repeats", [(1, 1), (4, 1), (3, 3), (20, 2)])
 def test_copying_asks_for_its_symbols_and_tells_those_read(rng, symbols, repeats):
     """Tick by tick, in plain words."""

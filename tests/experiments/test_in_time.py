@@ -41,8 +41,8 @@ def test_the_rate_that_solves_most_counts_then_the_quickest():
 
 
 def test_synthetic_gradients_bridge_a_delay_that_truncation_does_not():
-    s = small(delayed_recall.EXPERIMENT, delay=5, window=2, cells=16, streams=16, windows=800,
-              symbols=4, forget_bias=1.0, gamma=0.5, rates=(1e-2,))
+    s = small(delayed_recall.EXPERIMENT, delay=5, lead=2, window=2, cells=16, streams=16,
+              windows=800, symbols=4, forget_bias=1.0, gamma=0.5, rates=(1e-2,))
     sg, tbptt = (delayed_recall.curve(name, 1e-2, s, 0, lambda share: None)
                  for name in ("sg", "tbptt"))
     assert sg[-1] >= delayed_recall.ENOUGH

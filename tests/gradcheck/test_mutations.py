@@ -9,13 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
-from cases import CASES, LAYERS, LOSSES, MODULES, RECURRENT, SYNTHETIC
+from cases import CASES, IMAGES, LAYERS, LOSSES, MODULES, RECURRENT, SYNTHETIC, Case
 from mutants import Mutant, mutants
 
-from sgdni.layers import LSTM, RNN, BatchNorm, Dense, ReLU, Sigmoid, Tanh
+from sgdni.layers import (
+    LSTM,
+    RNN,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    Unflatten,
+)
+from sgdni.layers.pooling import Pool2D
 from sgdni.layers.recurrent import Recurrent
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Module
@@ -38,6 +53,8 @@ EQUIVALENT = {
     "LocalErrorSG.P: if self.rho == np.inf: -> pass": TIMES_ONE,
     "LocalErrorSG.P: return self.head.W -> pass": TIMES_ONE,
     "LocalErrorSG.predict: self._seen = h -> pass": "then the head computes its signal again",
+    "AvgPool2D._share: d_member += share -> d_member -= share":
+        "then it changes the sign along both axes",
     "SoftmaxCrossEntropy.__call__: y = np.where(y == self.ignore_index, 0, y) -> "
     "y = np.where(y == self.ignore_index, 1, y)": "any class stands in where no label is",
 }
@@ -63,15 +80,16 @@ def gradient_check_fails(cls: type) -> bool:
     return False
 
 
-def recurrent_check_fails(cls: type) -> bool:
-    """As above, for what RNN and LSTM inherit: each put together with the mutant."""
-    for case in RECURRENT:
+def inherited_check_fails(cases: list[Case], cls: type) -> bool:
+    """As above, for what several layers inherit: each put together with the mutant."""
+    for case in cases:
         rng = np.random.default_rng(1)
         layer, x = case.make(rng)
         inner = getattr(layer, "layers", [layer])[0]
-        inner.__class__ = type(cls.__name__, (cls, type(inner)), {})
-        if not case.check(layer, x, rng).passed:
-            return True
+        if isinstance(inner, cls.__base__):
+            inner.__class__ = type(cls.__name__, (cls, type(inner)), {})
+            if not case.check(layer, x, rng).passed:
+                return True
     return False
 
 
@@ -218,10 +236,12 @@ def ignored_rows_count(cls: type) -> bool:
 
 TARGETS = [
     *(Target(cls, ("forward", "backward", "backward_params"), gradient_check_fails)
-      for cls in (Dense, ReLU, Tanh, Sigmoid, BatchNorm)),
+      for cls in (Dense, ReLU, Tanh, Sigmoid, BatchNorm, Conv2D, Flatten, Unflatten)),
+    *(Target(cls, ("_share",), gradient_check_fails) for cls in (MaxPool2D, AvgPool2D)),
+    Target(Pool2D, ("forward", "backward"), partial(inherited_check_fails, IMAGES)),
     *(Target(cls, ("forward", "_back_through_time"), gradient_check_fails)
       for cls in (RNN, LSTM)),
-    Target(Recurrent, ("backward", "backward_params"), recurrent_check_fails),
+    Target(Recurrent, ("backward", "backward_params"), partial(inherited_check_fails, RECURRENT)),
     Target(MeanSquaredError, ("__call__",),
            lambda cls: gradient_check_fails(cls) or squared_error_is_wrong(cls)),
     Target(SoftmaxCrossEntropy, ("__call__",),
@@ -283,7 +303,7 @@ def test_equivalent_mutant_exists_and_changes_nothing(name):
 
 def test_everything_with_a_backward_pass_is_broken():
     covered = {target.cls for target, _ in MUTANTS.values()}
-    cases = LAYERS + RECURRENT + LOSSES
+    cases = LAYERS + IMAGES + RECURRENT + LOSSES
     assert {type(case.make(np.random.default_rng(0))[0]) for case in cases} <= covered
     assert covered == {target.cls for target in TARGETS}
     # no two of them share a name, or one would be left out

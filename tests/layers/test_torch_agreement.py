@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import LAYERS, batch
+from cases import IMAGES, LAYERS, batch
 
-from sgdni.layers import LSTM, RNN, BatchNorm, Dense, ReLU, Sigmoid, Tanh
+from sgdni.layers import (
+    LSTM,
+    RNN,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    Unflatten,
+)
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.optimizers import SGD, Adam
 
@@ -48,6 +61,53 @@ def test_layer(case, rng):
     np.testing.assert_allclose(layer.backward(dy), theirs_x.grad, **CLOSE)
     for name, g in layer.grads.items():
         np.testing.assert_allclose(g, names[name].grad.numpy().T, **CLOSE, err_msg=name)
+
+
+def channels_first(array):
+    """Return images as PyTorch wants them, (B, C, H, W); other arrays as they are."""
+    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+
+def channels_last(array):
+    return array.permute(0, 2, 3, 1) if array.ndim == 4 else array
+
+
+def image_twin(layer):
+    """As `twin`, for layers of images."""
+    if isinstance(layer, Conv2D):
+        other = torch.nn.Conv2d(layer.n_in, layer.n_out, layer.size, layer.stride, layer.padding,
+                                bias="b" in layer.params).double()
+        names = {"W": other.weight, "b": other.bias}
+    elif isinstance(layer, BatchNorm):
+        other = torch.nn.BatchNorm2d(layer.n, eps=layer.eps, momentum=layer.momentum).double()
+        names = {"gamma": other.weight, "beta": other.bias}
+    else:
+        kind = {MaxPool2D: torch.nn.MaxPool2d, AvgPool2D: torch.nn.AvgPool2d}[type(layer)]
+        return kind(layer.size, layer.stride), {}
+    with torch.no_grad():
+        for name, p in layer.params.items():
+            names[name].copy_(tensor(p.transpose(3, 2, 0, 1) if name == "W" else p))
+    return other, names
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in IMAGES if not isinstance(c.make(np.random.default_rng(0))[0],
+                                                 Flatten | Unflatten)], ids=lambda case: case.name)
+def test_layer_of_images(case, rng):
+    layer, x = case.make(rng)
+    other, names = image_twin(layer)
+    theirs_x = tensor(channels_first(x), requires_grad=True)
+    y, theirs_y = layer.forward(x), other(theirs_x)
+    np.testing.assert_allclose(y, channels_last(theirs_y.detach()), **CLOSE)
+    dy = rng.standard_normal(y.shape)
+    theirs_y.backward(tensor(channels_first(dy)))
+    np.testing.assert_allclose(layer.backward(dy), channels_last(theirs_x.grad), **CLOSE)
+    for name, g in layer.grads.items():
+        theirs = names[name].grad.numpy()
+        theirs = theirs.transpose(2, 3, 1, 0) if name == "W" else theirs
+        np.testing.assert_allclose(g, theirs, **CLOSE, err_msg=name)
+    if isinstance(layer, BatchNorm):
+        np.testing.assert_allclose(layer.buffers["variance"], other.running_var, **CLOSE)
 
 
 def test_batch_norm_running_statistics_and_evaluation(rng):

@@ -8,11 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from sgdni.gradcheck import Report, check_layer, check_loss, check_synthetic
-from sgdni.layers import LSTM, RNN, BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
+from sgdni.layers import (
+    LSTM,
+    RNN,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    Unflatten,
+)
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 from sgdni.networks import Module
 from sgdni.optimizers import SGD
-from sgdni.synthetic import GradientFit, Head, HiddenHead, LinearHead, LinearSG, LocalErrorSG
+from sgdni.synthetic import (
+    ChannelMeans,
+    ConvSG,
+    GradientFit,
+    Head,
+    HiddenHead,
+    LinearHead,
+    LinearSG,
+    LocalErrorSG,
+    PerPixel,
+)
 
 F64 = np.float64
 
@@ -81,6 +105,26 @@ def recurrent_case(name: str, kind: type[Layer], starts: bool = False, steps: in
     return Case(name, check_layer, make)
 
 
+def image_case(name: str, make_layer: Callable[[np.random.Generator], Layer | Module],
+               shape: tuple[int, int, int]) -> Case:
+    """Three images (height, width, channels), not square; parameters drawn at random."""
+    def make(rng):
+        layer = make_layer(rng)
+        for p in layer.params.values():
+            p[...] = rng.standard_normal(p.shape)
+        return layer, rng.standard_normal((3, *shape))
+
+    return Case(name, check_layer, make)
+
+
+def conv(*sizes: int, **options):
+    return lambda rng: Conv2D(*sizes, rng, dtype=F64, **options)
+
+
+def pool(kind: type[Layer], size: int, **options):
+    return lambda rng: kind(size, **options)
+
+
 def synthetic(n_context: int):
     def make(rng):
         model = LinearSG(4, n_context, GradientFit(SGD(0.1)), F64)
@@ -106,6 +150,13 @@ def local_error(kind: type[Head], shape: tuple[int, ...] = (4,), **options):
     return make
 
 
+def channel_means(rng):
+    model, *_ = local_error(LinearHead, (2,))(rng)
+    c = np.eye(3)[rng.integers(0, 3, 7)]
+    h, target = (rng.standard_normal((7, 2, 3, 2)) for _ in range(2))
+    return ChannelMeans(model, 6), h, c, target
+
+
 LAYERS = [
     layer_case("Dense", dense(4, 3)),
     layer_case("Dense, square", dense(4, 4)),
@@ -129,6 +180,26 @@ RECURRENT = [
     recurrent_case("module: LSTM, episodes", LSTM, starts=True, in_module=True),
 ]
 
+#: A convolution of few channels takes whole patches, one of many a row of them at a time.
+IMAGES = [
+    image_case("Conv2D", conv(2, 3, 3), (5, 4, 2)),
+    image_case("Conv2D, padded", conv(2, 3, 3, padding=1), (4, 3, 2)),
+    image_case("Conv2D, padded to the full", conv(2, 3, 3, padding=2), (2, 3, 2)),
+    image_case("Conv2D, no bias", conv(2, 3, 2, bias=False), (3, 4, 2)),
+    image_case("Conv2D, 1 x 1", conv(2, 3, 1), (3, 2, 2)),
+    image_case("Conv2D, strides", conv(2, 3, 3, stride=2, padding=1), (6, 5, 2)),
+    image_case("Conv2D, strides with a rest", conv(2, 2, 2, stride=3), (7, 6, 2)),
+    image_case("Conv2D, many channels", conv(34, 2, 2, padding=1), (3, 2, 34)),
+    image_case("MaxPool2D", pool(MaxPool2D, 2), (4, 6, 2)),
+    image_case("MaxPool2D, overlapping", pool(MaxPool2D, 3, stride=2), (7, 6, 2)),
+    image_case("MaxPool2D, apart", pool(MaxPool2D, 2, stride=3), (7, 6, 2)),
+    image_case("AvgPool2D", pool(AvgPool2D, 2), (4, 6, 2)),
+    image_case("AvgPool2D, overlapping", pool(AvgPool2D, 3, stride=2), (6, 7, 2)),
+    image_case("BatchNorm, images", batch_norm(2), (3, 2, 2)),
+    image_case("Flatten", elementwise(Flatten), (2, 3, 2)),
+    layer_case("Unflatten", lambda rng: Unflatten(2, 3, 2), n_in=12),
+]
+
 RELU, TANH, SIGMOID = map(elementwise, (ReLU, Tanh, Sigmoid))
 MODULES = [
     layer_case("module: ReLU block", module(dense(4, 3), RELU)),
@@ -137,6 +208,9 @@ MODULES = [
                module(dense(4, 5), batch_norm(5), TANH, dense(5, 3))),
     layer_case("module: two hidden",
                module(dense(4, 6, bias=False), batch_norm(6), SIGMOID, dense(6, 3), TANH)),
+    layer_case("module: convolution", module(
+        lambda rng: Unflatten(4, 3, 2), conv(2, 3, 3, padding=1), batch_norm(3), TANH,
+        pool(MaxPool2D, 2), elementwise(Flatten), dense(6, 2)), n_in=24),
 ]
 
 LOSSES = [
@@ -159,10 +233,15 @@ SYNTHETIC = [
     Case("LinearSG, images", check_synthetic, lambda rng: (
         LinearSG(8, 0, GradientFit(SGD(0.01)), F64), rng.standard_normal((5, 2, 2, 2)), None,
         rng.standard_normal((5, 2, 2, 2)))),
+    Case("ConvSG", check_synthetic, ConvSG.example),
+    Case("PerPixel", check_synthetic, lambda rng: (
+        PerPixel(LinearSG(2, 3, GradientFit(SGD(0.1)), F64), 6), rng.standard_normal((4, 2, 3, 2)),
+        np.eye(3)[rng.integers(0, 3, 4)], rng.standard_normal((4, 2, 3, 2)))),
+    Case("ChannelMeans", check_synthetic, channel_means),
     Case("LocalErrorSG", check_synthetic, local_error(LinearHead)),
     Case("LocalErrorSG, images", check_synthetic, local_error(LinearHead, (2, 2, 2))),
     Case("LocalErrorSG, regression", check_synthetic, local_error(LinearHead, task="regression")),
     Case("LocalErrorSG, hidden head", check_synthetic, local_error(HiddenHead, m=6)),
 ]
 
-CASES = LAYERS + RECURRENT + MODULES + LOSSES + SYNTHETIC
+CASES = LAYERS + IMAGES + RECURRENT + MODULES + LOSSES + SYNTHETIC

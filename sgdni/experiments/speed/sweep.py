@@ -135,7 +135,8 @@ def steps_faster(point: dict, ours: str, theirs: str) -> float | None:
 def module_costs(method: str, settings: Settings, data: Dataset, rng: np.random.Generator,
                  workers: str | None = None, **options) -> list[ModuleCost]:
     """Measure the modules of a fresh network; options as for measure_costs."""
-    network = build_network(method, settings, data.n_features, data.n_classes, rng)
+    network = build_network(method, settings, data.n_features, data.n_classes, rng,
+                            data.image_shape)
     batches = endless(data, settings.batch_size, rng, np.dtype(settings.dtype))
     return measure_costs(network, batches, workers, **options)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sgdni._util.arrays import copied
 from sgdni._util.checks import check_range
 
 
@@ -28,19 +29,6 @@ def arrays_in(message: Any) -> list[np.ndarray]:
         return [message]
     parts = message if isinstance(message, tuple | list) else ()
     return list({id(array): array for part in parts for array in arrays_in(part)}.values())
-
-
-def copied(message: Any) -> Any:
-    """Return a message with copies of its arrays, however deep in tuples and lists they are.
-
-    Their owners go on to change them.
-    """
-    if isinstance(message, np.ndarray):
-        return message.copy()
-    if isinstance(message, tuple | list):
-        make = getattr(message, "_make", type(message))  # a named tuple takes no list of its parts
-        return make([copied(part) for part in message])
-    return message
 
 
 class Link(ABC):
@@ -74,6 +62,14 @@ class Link(ABC):
     def put(self, message: Any) -> None:
         """Send `message`, with copies of the arrays in it, waiting for room."""
 
+    def offer(self, message: Any) -> bool:
+        """Send `message` if there is room for it now, and return whether there was."""
+        self._check()
+        if not self._has_room():
+            return False
+        self.put(message)  # only receivers change what there is room for meanwhile
+        return True
+
     def get(self) -> Any:
         """Wait for the next message and return it."""
         while not self.there():
@@ -104,6 +100,10 @@ class Link(ABC):
         (self.arrived, message), self._next = self._next, None
         self._taken()
         return message
+
+    @abstractmethod
+    def _has_room(self) -> bool:
+        """Whether `put` would not have to wait."""
 
     @abstractmethod
     def _receive(self) -> tuple[float, Any] | None:
@@ -144,6 +144,9 @@ class Channel(Link):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return len(self._messages) < self.capacity
 
     def _receive(self) -> tuple[float, Any] | None:
         return self._messages[0] if self._messages else None  # it takes up room until it is taken

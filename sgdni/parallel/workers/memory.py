@@ -53,6 +53,9 @@ class SharedChannel(Link):
         self._sent += 1
         self._items.release()
 
+    def _has_room(self) -> bool:
+        return self._room.get_value() > 0
+
     def _receive(self) -> tuple[float, Any] | None:
         return self._read() if self._items.acquire(block=False) else None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from sgdni.parallel.workers.channel import ChannelClosed, Link, copied
+from sgdni._util.arrays import copied
+from sgdni.parallel.workers.channel import ChannelClosed, Link
 from sgdni.parallel.workers.ranks import wait_until
 from sgdni.parallel.workers.team import Team
 
@@ -55,9 +56,12 @@ class RankChannel(Link):
 
     def put(self, message: Any) -> None:
         self._check()
-        wait_until(lambda: self._wire.under_way() < self.capacity, self._check)
+        wait_until(self._has_room, self._check)
         # Copies, for arrays are read until they are received.
         self._wire.send((self._due(message), copied(message)))
+
+    def _has_room(self) -> bool:
+        return self._wire.under_way() < self.capacity
 
     def _receive(self) -> tuple[float, Any] | None:
         received = self._wire.receive()

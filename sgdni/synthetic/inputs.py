@@ -1,0 +1,88 @@
+"""What a synthetic-input model is: I_i(x, c), a guess at what module i would send up for it.
+
+A synthetic gradient takes away the wait for what is above. What is left is the forward lock: a
+module can't run before the modules below it have. A model beside it guesses its input from the
+network's own, and learns from the real messages when they come (Jaderberg et al. 2016, the
+"complete unlock").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sgdni._util.checks import check_range, check_same_shape
+
+
+class SyntheticInput:
+    """h^_i = I_i(z, c): z (B, n_view) is what it is told of the network's input, c the context."""
+
+    def predict(self, z: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """Return h^ (B, n), fresh each time. Nothing is learned by it."""
+        raise NotImplementedError
+
+    def fit(self, z: np.ndarray, c: np.ndarray, h: np.ndarray) -> None:
+        """Move I towards h, a constant: what module i really sent for this z and c."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every array that learning changes, live."""
+        return {}
+
+
+class ReluInput(SyntheticInput):
+    """h^ = max(0, max(0, [z, e c, 1] W) + r): a mean for z and c, and residuals of real messages.
+
+    A module that is trained on means alone meets inputs of another kind when it is used. So the
+    residuals of the latest real message are added, each example's to another example: inputs are
+    as varied as real ones. A linear model instead of the rectified one tells the label of every
+    example, which real messages do not, and the modules above learn to read it.
+
+    Parameters
+    ----------
+    n_view, n_context, n : int
+        Widths of z, c and h.
+    rng : numpy.random.Generator
+        Deals out the residuals.
+    rate : float
+        W moves by ``rate / B [z, e c, 1]' (h - mean)``; z is best whitened.
+    emphasis : float
+        e.
+    dtype : that of z, c and h.
+
+    Attributes
+    ----------
+    W : ndarray (n_view + n_context + 1, n), zero at the start
+    """
+
+    def __init__(self, n_view: int, n_context: int, n: int, rng: np.random.Generator, *,
+                 rate: float = 0.2, emphasis: float = 3.0, dtype: np.dtype = np.float32) -> None:
+        check_range("ReluInput rate", rate, 0, 1, open_low=True)
+        self.n_view, self.n_context, self.n, self.rng = n_view, n_context, n, rng
+        self.rate, self.emphasis = rate, emphasis
+        self.W = np.zeros((n_view + n_context + 1, n), dtype)
+        self._residuals: np.ndarray | None = None
+
+    def mean(self, z: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """Return max(0, [z, e c, 1] W): what is to be expected for z and c."""
+        return np.maximum(self._features(z, c) @ self.W, 0)
+
+    def predict(self, z: np.ndarray, c: np.ndarray) -> np.ndarray:
+        h = self.mean(z, c)
+        if self._residuals is not None:
+            h += self._residuals[self.rng.integers(0, len(self._residuals), len(h))]
+            np.maximum(h, 0, out=h)
+        return h
+
+    def fit(self, z: np.ndarray, c: np.ndarray, h: np.ndarray) -> None:
+        check_same_shape("synthetic input's target", h, (len(z), self.n))
+        self._residuals = h - self.mean(z, c)
+        self.W += self.rate / len(z) * (self._features(z, c).T @ self._residuals)
+
+    def _features(self, z: np.ndarray, c: np.ndarray) -> np.ndarray:
+        check_same_shape("synthetic input's view", z, (len(z), self.n_view))
+        check_same_shape("synthetic input's context", c, (len(z), self.n_context))
+        ones = np.ones((len(z), 1), self.W.dtype)
+        return np.concatenate([z, self.emphasis * c, ones], axis=1, dtype=self.W.dtype)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"W": self.W}

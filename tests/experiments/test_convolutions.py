@@ -1,0 +1,58 @@
+"""The experiment with convolutions: on what rates are chosen, what is found, and its picture."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from sgdni.experiments import convolutions
+from sgdni.experiments.convolutions import CONTENDERS, EXPERIMENT, draw, find, run, say
+
+
+def test_rates_are_chosen_on_images_set_aside(monkeypatch):
+    calls = []
+
+    def pretend(method, settings, data, steps):
+        calls.append((method, settings.lr, data.name, steps))
+        aside = data.name.endswith("validation")
+        return 1 - abs(settings.lr - 0.05) if aside else settings.lr
+
+    monkeypatch.setattr(convolutions, "accuracy", pretend)
+    s = {**EXPERIMENT.full, **EXPERIMENT.quick, "rates": (0.1, 0.05)}
+    rows = run(s, 3, lambda share: None)
+    assert {(row["task"], row["contender"]) for row in rows} == {
+        (task, name) for task in ("digit", "sum") for name in CONTENDERS}
+    assert {row["rate"] for row in rows} == {row["accuracy"] for row in rows} == {0.05}
+    assert {call[2:] for call in calls} == {
+        ("mnist-5k-validation", 50), ("mnist-5k", 150), ("mnist-5k-sum-validation", 100),
+        ("mnist-5k-sum", 300)}
+
+
+def rows():
+    return [{"seed": seed, "task": task, "contender": name, "rate": 0.1,
+             "accuracy": round(base + 0.01 * k + 0.001 * seed, 3)}
+            for task, base in (("digit", 0.9), ("sum", 0.5)) for k, name in enumerate(CONTENDERS)
+            for seed in (1, 0, 2)]
+
+
+def test_findings_are_medians_by_name():
+    found = find(rows())
+    assert found["accuracy_untrained"] == 0.901 and found["accuracy_untrained_sum"] == 0.501
+    assert found["accuracy_backprop"] == 0.911 and found["accuracy_local_error_sum"] == 0.551
+    assert len(found) == 2 * len(CONTENDERS)
+    assert "backprop 91.1% and 51.1%" in say(found)
+
+
+def test_the_picture_names_everybody_and_has_a_dot_a_seed():
+    found = find(rows())
+    figure = draw({"rows": rows(), "findings": found, "finding": say(found),
+                   "settings": EXPERIMENT.full})
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == list(CONTENDERS)
+    for axes in left, right:
+        dots = [line for line in axes.lines if line.get_marker() == "o"]
+        assert [len(line.get_xdata()) for line in dots] == [3] * len(CONTENDERS)
+    assert left.lines[0].get_xdata() == pytest.approx(100 * np.array([0.901, 0.9, 0.902]))
+    figure.savefig(io.BytesIO())
