@@ -55,12 +55,33 @@ def results():
         patch.setattr(links, "LATENCIES", (0.0, 0.001, 0.005))
         patch.setattr(links, "MEASURED", links.MEASURED[:2])
         settings = EXPERIMENT.full | {"data": "blobs", "width": 8, "workers": 4, "epochs": 2,
-                                      "target": 40.0, "steps": 8}
+                                      "target": 40.0, "steps": 8, "aside": 64,
+                                      "rates": (0.1, 0.05)}
         shares = []
         rows = [{"seed": 0, **row} for row in links.run(settings, 0, shares.append)]
         assert shares == sorted(shares) and 0 < shares[0] and shares[-1] < 1
         findings = find(rows)
         yield {"rows": rows, "findings": findings, "finding": say(findings), "settings": settings}
+
+
+def test_rates_are_chosen_on_images_set_aside(monkeypatch):
+    best = {(BACKPROP, 0): 0.05, (DELAYED, 8): 0.02, (LOCAL_ERROR, 8): 0.05, (DELAYED, 24): 0.1,
+            (LOCAL_ERROR, 24): 0.02}
+    data, names = blobs(np.random.default_rng(0)), {"backprop": BACKPROP, "delayed": DELAYED,
+                                                    "local-error": LOCAL_ERROR}
+
+    def pretend(contender, base, images, epochs, target):
+        late = contender.changes.get("queue_size", 0)
+        wanted = best[names[contender.name], late]
+        if images is data:
+            return round(1000 * contender.changes["lr"])
+        assert images.name.endswith("validation")
+        return 100 if contender.changes["lr"] == wanted else None
+
+    monkeypatch.setattr(links, "steps_to_target", pretend)
+    rows = links.counted(EXPERIMENT.full | {"aside": 20}, data, 2, 0, lambda share: None)
+    assert {(row["contender"], row["late"]): row["rate"] for row in rows} == best
+    assert all(row["steps"] == round(1000 * row["rate"]) for row in rows)
 
 
 def test_every_kind_of_row_is_there(results):
