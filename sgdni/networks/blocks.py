@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sgdni.layers import Layer, ReLU, Sigmoid, Tanh
+import numpy as np
+
+from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
 from sgdni.networks.module import Module
 from sgdni.optimizers import Optimizer
 
@@ -16,6 +18,15 @@ def check_activation(name: str) -> None:
     """Refuse an unknown one. Raises ValueError."""
     if name not in ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {name}")
+
+
+def hidden_block(n_in: int, n_out: int, rng: np.random.Generator, *, activation: str = "relu",
+                 batch_norm: bool = True, dtype: np.dtype = np.float32) -> list[Layer]:
+    """Return Dense, batch normalisation if asked for, and the nonlinearity: one hidden layer."""
+    nonlinearity, gain = ACTIVATIONS[activation]
+    dense = Dense(n_in, n_out, rng, gain=gain, bias=not batch_norm, dtype=dtype)
+    normalisation = [BatchNorm(n_out, dtype=dtype)] if batch_norm else []
+    return [dense, *normalisation, nonlinearity()]
 
 
 def cut(blocks: Sequence[list[Layer]], cuts: Sequence[int] | None,

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from sgdni.layers import BatchNorm, Conv2D, Dense, Flatten, Layer, MaxPool2D, Unflatten
-from sgdni.networks.blocks import ACTIVATIONS, check_activation, cut
+from sgdni.networks.blocks import ACTIVATIONS, check_activation, cut, hidden_block
 from sgdni.networks.module import Module
 from sgdni.optimizers import Optimizer
 
 KERNEL, POOLED = 5, 2  # width of the kernels; so many blocks halve the image
+DENSE = 128  # units of the dense layer above the convolutions
 Shape = tuple[int, int, int]  # height, width, channels
 
 
@@ -36,8 +37,9 @@ def build_cnn(image: Shape, channels: Sequence[int], n_out: int, rng: np.random.
     """Return the modules of a convolutional network, bottom to top.
 
     Every hidden layer is a 5 x 5 convolution that keeps the size of the image, batch normalisation
-    if asked for, and the nonlinearity; the lowest two end with a 2 x 2 maximum. The output layer is
-    dense, on all that is left. So interfaces stand where images are smallest.
+    if asked for, and the nonlinearity; the lowest two end with a 2 x 2 maximum, so that interfaces
+    stand where images are small. The top module ends with a hidden dense layer of 128 units, which
+    sees all that is left, and the output layer.
 
     Parameters
     ----------
@@ -62,6 +64,7 @@ def build_cnn(image: Shape, channels: Sequence[int], n_out: int, rng: np.random.
         pooling = [MaxPool2D(2)] if k < POOLED else []
         blocks.append([convolution, *normalisation, nonlinearity(), *pooling])
     blocks[0].insert(0, Unflatten(*image))
-    width = math.prod(shapes[-1])
-    blocks.append([Flatten(), Dense(width, n_out, rng, gain=1.0, dtype=dtype)])
+    dense = hidden_block(math.prod(shapes[-1]), DENSE, rng, activation=activation,
+                         batch_norm=batch_norm, dtype=dtype)
+    blocks.append([Flatten(), *dense, Dense(DENSE, n_out, rng, gain=1.0, dtype=dtype)])
     return cut(blocks, cuts, make_optimizer)

@@ -6,19 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sgdni.layers import BatchNorm, Dense, Layer
-from sgdni.networks.blocks import ACTIVATIONS, check_activation, cut
+from sgdni.layers import Dense
+from sgdni.networks.blocks import check_activation, cut, hidden_block
 from sgdni.networks.module import Module
 from sgdni.optimizers import Optimizer
-
-
-def hidden_block(n_in: int, n_out: int, rng: np.random.Generator, *, activation: str = "relu",
-                 batch_norm: bool = True, dtype: np.dtype = np.float32) -> list[Layer]:
-    """Return Dense, batch normalisation if asked for, and the nonlinearity: one hidden layer."""
-    nonlinearity, gain = ACTIVATIONS[activation]
-    dense = Dense(n_in, n_out, rng, gain=gain, bias=not batch_norm, dtype=dtype)
-    normalisation = [BatchNorm(n_out, dtype=dtype)] if batch_norm else []
-    return [dense, *normalisation, nonlinearity()]
 
 
 def build_mlp(n_in: int, hidden: Sequence[int], n_out: int, rng: np.random.Generator,

@@ -94,8 +94,9 @@ class Trainer:
         record = EpochRecord(
             epoch=len(self.history) + 1,
             steps=len(results),
-            train_loss=float(np.mean([r.loss for r in results])),
-            train_accuracy=float(np.mean([r.accuracy for r in results])),
+            # Nothing, where the top module had nothing to work on.
+            train_loss=float(np.mean([r.loss for r in results] or [np.nan])),
+            train_accuracy=float(np.mean([r.accuracy for r in results] or [np.nan])),
             test_loss=test_loss,
             test_accuracy=test_accuracy,
             train_seconds=seconds,

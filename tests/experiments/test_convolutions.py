@@ -20,10 +20,11 @@ def test_rates_are_chosen_on_images_set_aside(monkeypatch):
         return 1 - abs(settings.lr - 0.05) if aside else settings.lr
 
     monkeypatch.setattr(convolutions, "accuracy", pretend)
-    s = {**EXPERIMENT.full, **EXPERIMENT.quick, "rates": (0.1, 0.05)}
+    s = {**EXPERIMENT.full, **EXPERIMENT.quick, "rates": (0.1, 0.05), "steps": 150,
+         "sum_steps": 300}
     rows = run(s, 3, lambda share: None)
     assert {(row["task"], row["contender"]) for row in rows} == {
-        (task, name) for task in ("digit", "sum") for name in CONTENDERS}
+        (task, name) for task in ("digit", "sum") for name in EXPERIMENT.quick["contenders"]}
     assert {row["rate"] for row in rows} == {row["accuracy"] for row in rows} == {0.05}
     assert {call[2:] for call in calls} == {
         ("mnist-5k-validation", 50), ("mnist-5k", 150), ("mnist-5k-sum-validation", 100),
@@ -56,3 +57,8 @@ def test_the_picture_names_everybody_and_has_a_dot_a_seed():
         assert [len(line.get_xdata()) for line in dots] == [3] * len(CONTENDERS)
     assert left.lines[0].get_xdata() == pytest.approx(100 * np.array([0.901, 0.9, 0.902]))
     figure.savefig(io.BytesIO())
+
+
+def test_unknown_contenders_are_refused():
+    with pytest.raises(ValueError, match="contenders: expected some of top only, .*, got nobody"):
+        run({**EXPERIMENT.full, "contenders": ("backprop", "nobody")}, 0, lambda share: None)
