@@ -59,12 +59,16 @@ def test_findings_of_experiments_are_those_of_their_records(name):
 
 def test_what_is_said_of_delayed_recall():
     record = json.loads((ROOT / "benchmarks/records/delayed-recall/results.json").read_text())
-    assert (record["settings"]["delay"], record["settings"]["window"]) == (24, 3)
-    windows = {name: sorted(row["windows"] for row in best_rate(
-        record["rows"], name, delayed_recall.score) if row["solved"]) for name in ("sg", "tbptt")}
-    assert (windows["sg"][0], windows["sg"][-1], *windows["tbptt"]) == (2000, 3600, 4600, 6200)
-    assert "is there in 2,000 to 3,600 windows" in README.replace("\n  ", " ")
-    assert record["settings"]["windows"] == 20000
+    s, rows = record["settings"], record["rows"]
+    assert (s["delay"], s["lead"], s["window"], s["windows"]) == (17, 4, 3, 20000)
+    windows = sorted(row["windows"] for row in best_rate(rows, "sg", delayed_recall.score))
+    assert (windows[0], windows[-1]) == (1800, 2800) and record["findings"]["sg_solved"] == 3
+    truncated = [row for row in rows if row["contender"] == "tbptt"]
+    assert not any(row["solved"] for row in truncated)
+    assert len({row["rate"] for row in truncated}) == 3
+    assert round(100 * max(max(row["right"]) for row in truncated)) == 93
+    for words in ("is there in 1,800 to 2,800 windows", "its best 200 windows had 93% right"):
+        assert words in README.replace("\n  ", " ")
 
 
 def test_what_is_said_of_longer_windows():

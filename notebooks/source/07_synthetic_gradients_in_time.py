@@ -7,10 +7,10 @@
 #   network learn from a slow one without waiting.
 # - **You will learn**: what truncated backpropagation cannot learn and why; what stands for the
 #   future at the end of a window; how far ahead a bootstrapped model looks; what context and
-#   $\gamma$ do; where synthetic gradients in time did not help.
+#   $\gamma$ do; what it costs beside a longer window; where it did not help.
 # - **You need**: lesson 3, a linear model of a gradient and bootstrapped targets, and lesson 4, the
-#   four moves of a step.
-# - **Time**: 20 minutes to read, under 60 s to run.
+#   four moves of a step. What an LSTM is; it is used here, not taught.
+# - **Time**: 30 minutes to read without the longer cells of code, under 60 s to run.
 # - **Exercises**: [07_synthetic_gradients_in_time](exercises/07_synthetic_gradients_in_time.ipynb),
 #   about 45 minutes.
 
@@ -50,7 +50,7 @@ from sgdni.timeline.gantt import KINDS
 from sgdni_course import quoted, stated, style
 
 style()
-plt.rcParams["figure.dpi"] = 84  # six figures in a small file
+plt.rcParams["figure.dpi"] = 84  # seven figures in a small file
 SEED = 0
 DELAY, T, STREAMS, CELLS = 12, 3, 32, 24
 
@@ -65,8 +65,9 @@ DELAY, T, STREAMS, CELLS = 12, 3, 32, 24
 #
 # What does that lose? Here is a task made to show it, *delayed recall*. Tick 0 shows one of four
 # symbols. Distractors follow, drawn from the same four symbols. At tick $D = 12$ comes a cue, and
-# the network is to say what it saw at tick 0. Windows have $T = 3$ ticks. Thirty-two streams run
-# side by side, each at a place of its own, so an episode may begin anywhere in a window.
+# the network is to say what it saw at tick 0. (It can tell that symbol from the others by the state
+# that meets it: 0 at the beginning of an episode.) Windows have $T = 3$ ticks. Thirty-two streams
+# run side by side, each at a place of its own, so an episode may begin anywhere in a window.
 
 
 # %%
@@ -138,9 +139,10 @@ bottom.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
-# Below is the gradient itself, of an LSTM that has learned nothing yet. Inside the last window both
-# are the same. Before it, the truncated one is *zero*, though the true one is nearly as large at
-# tick 0 as at tick 11. No gradient ever says that taking in the symbol of tick 0 was worth it.
+# The lower panel has the gradient itself, of an LSTM that has learned nothing yet. Inside the last
+# window both are the same. Before it, the truncated one is *zero*, though the true one is nearly as
+# large at tick 0 as at tick 11. No gradient ever says that taking in the symbol of tick 0 was worth
+# it.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("Inside the last window both are the same", np.allclose(whole[11:], cut, rtol=1e-3))
@@ -153,7 +155,8 @@ stated("the true one is nearly as large at tick 0 as at tick 11", 0.5 < whole[0]
 # gradient at its output, and the module above sends a target down. In time the picture is the same.
 # **A window is a module**, one that shares its weights with all other windows. The interface stands
 # at the state after the window. $M$ guesses the gradient of *all later losses* with respect to that
-# state, $\hat\delta = M(h, c)$. The next window plays the module above.
+# state, $\hat\delta = M(h, c)$, the far ones discounted if we like. The next window plays the
+# module above.
 
 # %%
 fig, axes = plt.subplots(figsize=(7.5, 1.7))
@@ -173,8 +176,8 @@ print(inspect.getsource(Truncated._teach))
 # - The modules above read the outputs and learn from the true loss. Their `learn` returns the
 #   gradient of the outputs, `delta`. Nothing about time here.
 # - `later` is $\gamma\hat\delta$, the gradient of the final state: what all later windows will say,
-#   as $M$ guesses. $\gamma \le 1$ is a **discount**. The factor acts once per window, so a loss $k$
-#   windows on counts $\gamma^k$.
+#   as $M$ guesses. $\gamma \le 1$ is a **discount**. The factor acts once for each window's end
+#   that a gradient crosses: a loss $k$ windows on counts $\gamma^k$ for what this window learns.
 # - `later[x.ends] = 0`: where an episode ends with this window, nothing comes after, and there the
 #   gradient *is* zero. No model needs to learn that.
 # - `learn(0, (delta, later), ...)` goes back through the window with both gradients. What arrives
@@ -182,13 +185,18 @@ print(inspect.getsource(Truncated._teach))
 #   anyway, and TBPTT throws it away. It contains this window's losses, which are true, and $\gamma
 #   \hat\delta$ from the window's end, which is a guess. A bootstrapped target.
 # - `_teach` fits $M$ at the state before the window, with the context of back then, to that target.
-#   Only in streams whose episode went on (`_goes_on`): the others were never asked.
+#   Only in streams whose episode went on (`_goes_on`): the others were never asked. The target is
+#   a constant; no gradient flows into it. And the loss at the tick of the state itself is not in
+#   it: that belongs to the window before.
+# - `x.starts` says where an episode begins, which may be amid a window: there the state is set to
+#   zero, and no gradient crosses. So three things end with an episode: state, guess and fit.
 #
-# So a target is one window late, as it was one minibatch late in lesson 4. In formulas, with $J$
-# the Jacobian from the state before the window to the state after it,
+# In lesson 4 the target came later in the same minibatch; here it comes one window later. In
+# formulas, with $J_{ij} = \partial h'_i / \partial h_j$ from the state $h$ before the window to
+# $h'$ after it, and $m = 0$ where an episode ended between them, else 1,
 #
 # $$\text{target} = \underbrace{\partial L_\text{window} / \partial h}_{\text{true}}
-# + \;\gamma\, M(h', c')\, J , \qquad h' \text{ the state after the window, masked at ends}.$$
+# + \;\gamma\, m\, M(h', c')\, J .$$
 #
 # ## An oracle
 #
@@ -358,7 +366,7 @@ stated("With $T = 1$ the same horizon takes six times as many sweeps as with $T 
 #
 # Back to delayed recall: an LSTM with 24 cells, Adam for the network, and a linear $M$ of the state
 # (the outputs and the cells, 48 numbers), fitted by least squares that forgets. $\gamma$ is `0.3`.
-# Four contenders, from the same first weights:
+# Four contenders, from the same first weights, one run each:
 #
 # - **truncated**: no interface;
 # - **untaught**: the recurrent weights stay as they were drawn, and only the read-out learns. The
@@ -465,31 +473,43 @@ print("share right, last 300 windows:", {name: f"{share:.0%}" for name, share in
 # the control: with random recurrent weights the read-out alone gets to about half. A random LSTM
 # keeps a fading trace of its inputs, and the read-out finds it. Truncated training makes the trace
 # somewhat clearer, no more in this time. It is not quite hopeless: all ticks share their weights,
-# so what the last window teaches about holding on serves the earlier ones too. The experiment
-# `delayed-recall` of this project gives it time, at a delay of 24: within 20,000 windows truncated
-# training got there in two of three seeds, the synthetic gradient in all three and at least
-# 1,000 windows sooner ([picture](../benchmarks/records/delayed-recall/delayed-recall.png)). What no
-# gradient says can still be learned, late and by luck.
+# so what the last window teaches about holding on serves the earlier ones too. With more time
+# truncation gets there in this task, for the first symbol stands out by the state of zero that
+# meets it. So the experiment `delayed-recall` of this project hides it: the symbol is any of the
+# first five, and a mark stands beside it. At 17 ticks and more the synthetic gradient had 95% of
+# 200 windows right after 1,800 to 2,800 windows, in all three seeds; truncation in none within
+# 20,000 at any of the rates that were tried, though it came near
+# ([picture](../benchmarks/records/delayed-recall/delayed-recall.png)).
 #
-# On the right, $M$ early in training. Near the answer its guesses point the right way, and the
-# further back, the less so: each window adds an error. But with the label, cosines are above zero
-# everywhere, and a short step needs no more (lesson 3).
+# On the right, $M$ early in training. With the label its guesses point the right way near the
+# answer, and the further back, the less so: each window adds an error. (Just before the answer they
+# are less good than two windows before, since the cue is about to change the state.) But cosines
+# are above zero everywhere, and a short step needs no more (lesson 3).
 #
 # Why does the label matter? The gradient of the state says *towards which answer* the state should
 # move. From the state alone $M$ can see which symbol the network seems to remember. It cannot see
 # when this is wrong, which is what the gradient is about. In lesson 3 it was the same at the top of
-# a classifier. State only can learn here, but slowly and unsteadily.
+# a classifier. Still, state only gets further than truncation here: that a memory is worth keeping
+# can be said without knowing of what. But slowly and unsteadily.
+#
+# Is it cheating to tell $M$ the answer before it is asked for? The network learns from the label in
+# any case, a few windows later. $M$ is a part of the training, as a loss is.
+#
+# ### What it costs
+#
+# There is another way to reach 24 ticks back: windows of 25. From a record of this project, with
+# the LSTM of the experiment:
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("answers nearly everything right", end["synthetic, label"] > 0.97)
 quoted("60%", end["truncated"], within=0.09)
 recall = json.loads(Path("../benchmarks/records/delayed-recall/results.json").read_text())
-stated("truncated training got there in two of three seeds, the synthetic gradient in all three",
-       (recall["findings"]["tbptt_solved"], recall["findings"]["sg_solved"]) == (2, 3)
-       and recall["settings"]["delay"] == 24 and recall["settings"]["windows"] == 20000)
-stated("at least 1,000 windows sooner", min(
-    row["windows"] for row in recall["rows"] if row["contender"] == "tbptt" and row["solved"])
-    >= 1000 + max(recall["findings"]["sg_windows"]))
+stated("after 1,800 to 2,800 windows, in all three seeds; truncation in none within 20,000 at",
+       (recall["findings"]["tbptt_solved"], recall["findings"]["sg_solved"]) == (0, 3)
+       and (recall["settings"]["delay"], recall["settings"]["lead"]) == (17, 4)
+       and recall["settings"]["windows"] == 20000
+       and min(recall["findings"]["sg_windows"]) == 1800
+       and max(recall["findings"]["sg_windows"]) == 2800)
 stated("the read-out alone gets to about half", 0.4 < end["untaught"] < 0.57)
 stated("Truncated training makes the trace somewhat clearer, no more in this time",
        end["untaught"] + 0.03 < end["truncated"] < 0.75)
@@ -497,14 +517,38 @@ stated("with the label, cosines are above zero everywhere",
        min(cosines["synthetic, label"]) > 0)
 stated("the further back, the less so",
        np.mean(cosines["synthetic, label"][-4:]) > np.mean(cosines["synthetic, label"][:4]) + 0.03)
-stated("State only can learn here, but slowly and unsteadily",
-       end["synthetic, state only"] < end["synthetic, label"] - 0.05)
+stated("state only gets further than truncation here",
+       end["synthetic, state only"] > end["truncated"] + 0.03)
+stated("But slowly and unsteadily", end["synthetic, state only"] < end["synthetic, label"] - 0.05)
+
+# %%
+cost = {(row["window"], "synthetic" in row["contender"]): row for row in json.loads(
+    Path("../benchmarks/records/window_cost.json").read_text())["rows"]}
+print("relative to truncation, T = 3:   an update     a tick     memory kept")
+for (window_ticks, synthetic), row in cost.items():
+    if synthetic or window_ticks in (3, 12, 25):
+        print(f"  {'synthetic' if synthetic else 'truncated'}, T = {window_ticks:<3}"
+              f"{row['update_vs_short']:22.2f}{row['tick_vs_short']:12.2f}"
+              f"{row['bytes'] / 1024:11.0f} KiB")
+
+# %% [markdown]
+# A longer window takes longer and keeps more, but it has more ticks, and a tick in it is cheaper:
+# one product of larger matrices instead of several of small ones. So **on one machine a longer
+# window is the cheaper way to reach far**, as long as its activations fit in memory, nobody needs
+# an update sooner, and the horizon has an end. A synthetic gradient has none: it reaches as far as
+# its own guesses do.
+
+# %% tags=["guard"] jupyter={"source_hidden": true}
+stated("A longer window takes longer and keeps more", all(
+    cost[25, False][key] > cost[3, True][key] for key in ("update_vs_short", "bytes")))
+stated("a tick in it is cheaper", cost[25, False]["tick_vs_short"] < 0.7)
 
 # %% [markdown]
 # ## A run that explains itself
 #
 # The target contains $M$'s own guess. Let a longer task show what can come of that: $D = 24$, a
-# larger learning rate, and two values of $\gamma$. With $\gamma = 1$ the losses of all later
+# larger learning rate, a larger bias of the forget gates (3 instead of 2, so that cells hold on
+# longer untrained), and two values of $\gamma$. With $\gamma = 1$ the losses of all later
 # windows count fully, which is what we want to know. So why not always take 1?
 
 # %%
@@ -550,11 +594,14 @@ for gamma, look in ((0.1, {"color": GREEN, "marker": "s"}), (1.0, {"color": BLUE
         axes.plot(windows, runs[gamma][key], label=rf"$\gamma = {gamma:g}$", markersize=5, **look)
 panels[0].plot(windows, untaught, "x:", color="0.45", label="untaught")
 panels[0].axhline(0.25, color="0.6", linewidth=1)
+panels[0].annotate("chance", (110, 0.19), fontsize=9, color="0.3")
 panels[0].set(title="share right", ylim=(0, 1))
-panels[1].set(title="error against target", ylim=(0, 1.3))
+panels[1].set(title="error against target", ylim=(0, 1.3), ylabel="relative squared error")
 panels[2].set(title="error against truth", yscale="log")
 for axes in panels:
     axes.set_xlabel("windows")
+for axes in panels[1:]:  # what a guess of zero scores
+    axes.axhline(1, color="0.6", linewidth=1)
 fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 for gamma, run in runs.items():
@@ -563,9 +610,9 @@ for gamma, run in runs.items():
 
 # %% [markdown]
 # Look at the middle first. By the error against its own targets, the model with $\gamma = 1$ is the
-# better one by far: at its best it explains more than two thirds of them, the other one a tenth
-# or so. Then left: it guesses. It is below the control whose cells were never taught. And right:
-# against the truth its error is in the hundreds or far above, where guessing zero would score 1.
+# better one by far: at its best it explains nine tenths of them, the other one a tenth
+# or so. Then left: the network is at chance. It is below the control whose cells were never taught.
+# And right: against the truth its error is a thousand and more, where a guess of zero scores 1.
 # (The other model scores near 1 as well. With so small a $\gamma$ its guesses are much too short,
 # but they point to the right side, and length matters little to Adam.)
 #
@@ -575,7 +622,7 @@ for gamma, run in runs.items():
 # these guesses, for Adam divides the length out. No number is infinite, and no error is raised.
 #
 # $\gamma$ below 1 stops the loop: what is passed on shrinks with every window. The price is that
-# far losses count less: at `0.1`, one that lies seven windows on counts $10^{-7}$. Adam helps
+# far losses count less: at `0.1`, one that lies eight windows on counts $10^{-8}$. Adam helps
 # there, since where nothing else is said even a weak voice is heard. It is a knob to turn, not a
 # constant. At the delay of 12, with the smaller learning rate, $\gamma = 1$ often worked as well
 # in our trials, and more quickly.
@@ -585,19 +632,19 @@ for gamma, run in runs.items():
 # 1. **Share right against the control** `untaught`. Below it, the gradients do harm.
 # 2. **The size of guesses against the size of the loss's own gradient** at the outputs, which is
 #    true and which every schedule has at hand. Guesses were more than half as large with $\gamma =
-#    1$, and less than a hundredth with the other. One answer in 25 ticks, spread over a memory that
-#    fades, cannot be worth half an answer at every tick.
+#    1$, and less than a hundredth with the other. That small they are because $\gamma$ is; but one
+#    answer in 25 ticks, spread over a memory that fades, is hardly worth half an answer at every
+#    tick.
 # 3. **Error against target** says something only when 1 and 2 are in order. Near 1: $M$ does not
 #    follow. Near 0 can mean that it is right, or that it follows itself.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-stated("at its best it explains more than two thirds of them", min(runs[1.0]["target"]) < 0.33)
+stated("at its best it explains nine tenths of them", 0.05 < min(runs[1.0]["target"]) < 0.15)
 stated("the other one a tenth or so", 0.03 < 1 - min(runs[0.1]["target"]) < 0.2)
-stated("it guesses", np.mean(runs[1.0]["right"][-3:]) < 0.32)
+stated("the network is at chance", np.mean(runs[1.0]["right"][-3:]) < 0.32)
 stated("It is below the control whose cells were never taught",
        np.mean(runs[1.0]["right"][-3:]) < np.mean(untaught[-3:]) - 0.05)
-stated("against the truth its error is in the hundreds or far above",
-       min(runs[1.0]["truth"]) > 200)
+stated("against the truth its error is a thousand and more", min(runs[1.0]["truth"]) > 1000)
 stated("The other model scores near 1 as well", 0.7 < min(runs[0.1]["truth"])
        and max(runs[0.1]["truth"]) < 1.1)
 stated("they point to the right side", min(runs[0.1]["cosine"]) > 0)
@@ -623,11 +670,13 @@ fig.legend(handles=[Patch(color=colour, label=label) for colour, label in KINDS.
 plt.show()
 
 # %% [markdown]
-# Time runs to the right; lengths are a sketch. Above, *joint backpropagation*: A waits for B and
+# Time runs to the right; the lengths are made up, and the way between A and B is short here: the
+# longer it is, the more a round costs that waits. Above, *joint backpropagation*: A waits for B and
 # learns once in a round, through all five ticks. Below, A does not wait. Windows have one tick
 # here. After each, $M$ guesses the gradient of all that is still to come, B's loss included, from
 # A's state and a context: both labels, in training only, and the number of the tick. Only the guess
-# at the last tick is fitted to what B sends down. The others are bootstrapped, tick by tick.
+# at the last tick is fitted to what B sends down. The others are bootstrapped, tick by tick. In the
+# run below both take turns in one process: what is compared is what they learn, not their time.
 #
 # (A reader of single digits, trained before and left alone, turns each image into 64 numbers. The
 # 5,000 images of `mnist-5k` limit how well B can do.)
@@ -651,6 +700,9 @@ for (name, label), look in zip(NAMES.items(), (
         {"color": TRUE}, {"color": SYNTHETIC, "linestyle": "--"},
         {"color": "0.45", "linestyle": ":"}), strict=True):
     axes.plot(np.arange(20, 501, 20), 100 * b_right[name], label=label, **look)
+counts = np.bincount(test[1].threes) / len(test[1].threes)
+axes.axhline(100 * counts.max(), color="0.6", linewidth=1)
+axes.annotate("always the commonest count", (250, 100 * counts.max() - 4), fontsize=9, color="0.3")
 axes.set(xlabel="minibatches of 128 episodes", ylabel="B's test accuracy (%)", ylim=(20, 100),
          title="How many of five digits were 3s?")
 axes.legend(loc="center right", bbox_to_anchor=(1, 0.5))
@@ -661,8 +713,13 @@ print({NAMES[name]: f"{share:.0%}" for name, share in final.items()})
 # %% [markdown]
 # B gets nearly as far when A learns from guesses as when A waits: 87% here with joint
 # backpropagation, and with synthetic gradients within a few points of it, after a slower start.
-# When A hears nothing of B, B has to make do with what A happens to keep. Jaderberg et al. show
-# such a system of two networks, too; their tasks and numbers are their own.
+# When A hears nothing of B, B has to make do with what A happens to keep, and is not far above
+# naming the commonest count every time. Jaderberg et al. show such a system of two networks, too;
+# their tasks and numbers are their own.
+#
+# A larger run with all of MNIST is in the record `two-clocks`. There an $M$ that knows the labels,
+# as here, is unsteady; one that is told which digits were read so far gets B as far as waiting
+# does; one that knows the number of the tick only gets nowhere.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 quoted("87%", final["joint"], within=0.05)
@@ -691,8 +748,13 @@ for method, bits in TREEBANK.items():
     print(f"  {method:42}" + "".join(f"{value:6.2f}" for value in bits.values()))
 
 # %% [markdown]
+# (A curriculum: sequences get longer whenever the network has mastered a length. Repeat copy asks
+# for the sequence several times over. The auxiliary task: the network is to predict, too, what $M$
+# will say one window on.)
+#
 # By their table, DNI with windows of five ticks models text as well as backpropagation with windows
-# of twenty, and copies sequences two to three times as long as BPTT with the same windows.
+# of twenty. It copies sequences about twice as long as BPTT with the same windows, and says them
+# again two to more than six times as long.
 #
 # Here is what this project found with its own set-ups, which differ from theirs in size, coding and
 # training time. It is read from records, where they have been made (`sgdni experiment run NAME`
@@ -724,8 +786,8 @@ stated("DNI with windows of five ticks models text as well as backpropagation wi
        "twenty", TREEBANK["DNI"][5] == TREEBANK["BPTT"][20])
 ratios = [copying.PAPER[repeat]["DNI"][t] / copying.PAPER[repeat]["BPTT"][t]
           for repeat in (False, True) for t in (2, 3, 4, 5)]
-stated("copies sequences two to three times as long as BPTT with the same windows",
-       1.7 < np.median(ratios) < 3)
+stated("copies sequences about twice as long", 1.7 < min(ratios[:4]) and max(ratios[:4]) < 2.4)
+stated("two to more than six times as long", 2 < min(ratios[4:]) < 2.2 and max(ratios[4:]) > 6)
 
 
 def recorded(name, finding, otherwise):
@@ -744,12 +806,14 @@ stated("brought no gain in our first trials", recorded("characters", "bits_sg", 
 # %% [markdown]
 # ## What to try next
 #
-# - Give the truncated network windows of $T = 6$, and of 13. Where does it begin to learn?
+# - Give the truncated network windows of $T = 6$, and of 13 (`T` is what `learner` reads). Where
+#   does it begin to learn?
 # - Take $\gamma$ of `0.1` and of `1.0` for the delay of 12. Which is quicker? And for a delay of
 #   17, with a forget bias of 3?
-# - Tell $M$ another stream's label (shuffle the rows of `c`). What is left of the gain?
-# - Limit the size of guesses in `Watched.predict` to that of recent targets. Does it save the run
-#   that explains itself?
+# - Tell $M$ another stream's label: give the interface the context `lambda x, y:
+#   x.context[::-1].copy()` instead of `told`. What is left of the gain?
+# - Give `Watched` a `predict` that limits the size of guesses to that of recent targets. Does it
+#   save the run that explains itself?
 # - [`traces.py`](../sgdni/synthetic/traces.py) fits $M$ at every tick from an eligibility trace,
 #   BP($\lambda$), instead of waiting for a window. What does it cost?
 # - Do the [exercises](exercises/07_synthetic_gradients_in_time.ipynb): backward through a window,

@@ -23,9 +23,9 @@ def small(experiment, **changes):
     return experiment.full | SMALL | changes
 
 
-def recall_row(seed, rate, solved, windows, contender="sg"):
+def recall_row(seed, rate, solved, windows, contender="sg", right=0.9):
     return {"seed": seed, "contender": contender, "rate": rate, "solved": solved,
-            "windows": windows}
+            "windows": windows, "right": [0.3, right, 0.5]}
 
 
 def test_the_rate_that_solves_most_counts_then_the_quickest():
@@ -38,6 +38,9 @@ def test_the_rate_that_solves_most_counts_then_the_quickest():
     assert findings == {"sg_solved": 2, "tbptt_solved": 0, "sg_windows": [200, 400]}
     assert "synthetic gradients 2, truncated backprop 0" in delayed_recall.say(findings)
     assert delayed_recall.find(rows[:6])["tbptt_solved"] is None
+    rows.append(recall_row(0, 4, False, 500, "tbptt", right=0.99))
+    rows.append(recall_row(1, 4, False, 500, "tbptt", right=0.85))
+    assert {row["rate"] for row in best_rate(rows, "tbptt", delayed_recall.score)} == {4}
 
 
 def test_synthetic_gradients_bridge_a_delay_that_truncation_does_not():
