@@ -664,14 +664,15 @@ fig, both = plt.subplots(2, 1, figsize=(7.5, 3.2))
 for axes, waits in zip(both, (True, False), strict=True):
     draw_clocks(axes, 5, waits=waits)
     axes.grid(False)
-both[0].set_xlim(both[1].get_xlim())
+both[1].set_xlim(both[0].get_xlim())
+both[0].set_xlabel("")
 fig.legend(handles=[Patch(color=colour, label=label) for colour, label in KINDS.values()],
            loc="outside lower center", ncols=4, fontsize=9)
 plt.show()
 
 # %% [markdown]
-# Time runs to the right; the lengths are made up, and the way between A and B is short here: the
-# longer it is, the more a round costs that waits. Above, *joint backpropagation*: A waits for B and
+# The lengths are made up, the way between A and B above all: the longer it is, the more a round
+# costs that waits. Above, *joint backpropagation*: A waits for B and
 # learns once in a round, through all five ticks. Below, A does not wait. Windows have one tick
 # here. After each, $M$ guesses the gradient of all that is still to come, B's loss included, from
 # A's state and a context: both labels, in training only, and the number of the tick. Only the guess

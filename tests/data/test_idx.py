@@ -26,7 +26,7 @@ def test_idx_file_is_read(tmp_path, pack):
     assert values.dtype == np.uint8 and not values.flags.writeable
 
 
-PACKED = gzip.compress(CONTENT)
+PACKED = gzip.compress(CONTENT, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ PACKED = gzip.compress(CONTENT)
         (PACKED[:-12], "expected a whole gzip file, found a damaged one .*ended before"),
         (PACKED[:-8] + b"crc!" + PACKED[-4:], "expected a whole gzip file, found a damaged one"),
         (PACKED[:10] + b"\xff" * 20, "expected a whole gzip file, found a damaged one"),
-        (gzip.compress(CONTENT + b"!" * 1000), "found more"),
+        (gzip.compress(CONTENT + b"!" * 1000, mtime=0), "found more"),
     ],
 )
 def test_damaged_idx_file(tmp_path, content, message):
