@@ -71,6 +71,22 @@ def test_what_is_said_of_delayed_recall():
         assert words in README.replace("\n  ", " ")
 
 
+def test_what_is_said_of_sums():
+    found = json.loads((ROOT / "benchmarks/records/sums/results.json").read_text())["findings"]
+    ahead = [100 * (found[f"local_loss_hidden_head_{k}"] - found[f"local_error_hidden_head_{k}"])
+             for k in (1, 4)]
+    assert 0.4 < ahead[0] < 0.6 and 0.7 < ahead[1] < 0.8  # "by half a point ... and .8"
+    assert found["linear_m_4"] < found["local_error_linear_head_4"] < found["linear_m_1"]
+
+
+def test_what_is_said_of_traces():
+    found = json.loads((ROOT / "benchmarks/records/bp-lambda/results.json").read_text())["findings"]
+    for rho in (90, 97):  # "differ least from seed to seed"
+        names = [name for name in found if name.startswith(f"rho_{rho}")]
+        assert min(names, key=lambda name: np.ptp(found[name])) == f"rho_{rho}_ls"
+    assert np.median(found["rho_97_lambda_90"]) < np.median(found["rho_97_ls"])
+
+
 def test_what_is_said_of_longer_windows():
     record = json.loads((ROOT / "benchmarks/records/window_cost.json").read_text())
     rows = {row["contender"]: row for row in record["rows"]}
