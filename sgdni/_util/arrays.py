@@ -37,14 +37,17 @@ def fill(arrays: dict[Any, np.ndarray], values: dict[Any, np.ndarray]) -> None:
             array[...] = values[name]
 
 
-def copied(message: Any) -> Any:
+def copied(message: Any, _done: dict[int, np.ndarray] | None = None) -> Any:
     """Return a message with copies of its arrays, however deep in tuples and lists they are.
 
-    Their owners go on to change them.
+    Their owners go on to change them. An array that is in it twice is copied once.
     """
+    done = {} if _done is None else _done
     if isinstance(message, np.ndarray):
-        return message.copy()
+        if id(message) not in done:
+            done[id(message)] = message.copy()
+        return done[id(message)]
     if isinstance(message, tuple | list):
         make = getattr(message, "_make", type(message))  # a named tuple takes no list of its parts
-        return make([copied(part) for part in message])
+        return make([copied(part, done) for part in message])
     return message

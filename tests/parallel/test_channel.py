@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from sgdni._util.arrays import copied
 from sgdni._util.shared import shared_zeros
 from sgdni.parallel.workers import Channel, ChannelClosed, Processes
 from sgdni.parallel.workers.channel import arrays_in
@@ -62,6 +63,12 @@ def test_arrays_of_a_message_are_found_once():
 class Pair(NamedTuple):
     first: np.ndarray
     second: np.ndarray
+
+
+def test_an_array_that_is_in_a_message_twice_is_copied_once():
+    a = np.zeros(3)
+    first, (second, other) = copied((a, [a, np.ones(2)]))
+    assert first is second and first is not a and other is not first
 
 
 def test_arrays_of_a_message_are_copied_however_deep_they_are():

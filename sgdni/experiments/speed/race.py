@@ -19,6 +19,7 @@ from sgdni.experiments.accuracy.compare import Runs, compare
 from sgdni.experiments.contenders import Contender
 from sgdni.experiments.medians import by_module, median, speedup
 from sgdni.experiments.speed.contenders import BACKPROP, SPLIT, Plan, over_links
+from sgdni.experiments.speed.traffic import bytes_per_step
 from sgdni.parallel.workers import Processes
 from sgdni.runs.settings import Settings
 from sgdni.schedules import Recorder
@@ -89,6 +90,7 @@ def _row(runs: Runs, plan: Plan) -> dict:
     return {
         "name": runs.contender.name, "method": runs.contender.method, "engine": own.engine,
         "latency": own.latency, "bandwidth": own.bandwidth,
+        "bytes_per_step": bytes_per_step(runs.contender.method, own, plan.data),
         **runs.figures(plan.settings, plan.epochs),
         "update_latency": by_module([t for racer in racers for t in racer.update_latency]),
         "seconds_to_target": median(racer.reached and racer.reached[0] for racer in racers),

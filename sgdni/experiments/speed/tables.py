@@ -49,6 +49,8 @@ def race_table(results: dict, shape: Shape = markdown) -> str:
     return shape([{
         "contender": row["name"],
         "workers": str(row["workers"]),
+        **({"kB sent a step": number(1e-3 * row["bytes_per_step"], "{:,.0f}")}
+           if "bytes_per_step" in row else {}),
         "images/s": number(row["images_per_second"], "{:,.0f}"),
         "vs backprop": number(row["vs_backprop"]["images_per_second"], "{:.2f}x"),
         "vs split backprop": number(row["vs_model_parallel"]["images_per_second"], "{:.2f}x"),
