@@ -18,12 +18,13 @@ from sgdni.plotting.colours import BLUE, GREEN, ORANGE, TRUE
 from sgdni.plotting.figures import tidy
 from sgdni.runs.settings import Settings
 
-#: name: (method, other settings, colour)
+#: name: (method, other settings, colour). Adam's steps are as large for a gradient of one pixel,
+#: which is small, so models of pixels need a rate well below the default.
 CONTENDERS: dict[str, tuple[str, dict, str]] = {
     "top only": ("top-only", {}, "0.5"),
     "backprop": ("backprop", {}, TRUE),
-    "DNI": ("dni", {"sg_kernel": 3}, "tab:purple"),
-    "cDNI": ("cdni", {"sg_kernel": 3}, BLUE),
+    "DNI": ("dni", {"sg_kernel": 3, "sg_lr": 1e-4}, "tab:purple"),
+    "cDNI": ("cdni", {"sg_kernel": 3, "sg_lr": 1e-4}, BLUE),
     "cDNI, least squares": ("cdni-ls", {}, "tab:cyan"),
     "local error": ("local-error", {"head": "hidden"}, ORANGE),
     "local error, means": ("local-error", {"head": "hidden", "read_out": "means"}, "tab:brown"),
