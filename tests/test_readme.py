@@ -43,6 +43,18 @@ def test_tables_are_those_of_the_records(record):
     assert as_markdown(results) in README
 
 
+def test_what_is_said_of_accuracy_by_local_error():
+    record = json.loads((ROOT / "benchmarks/records/mnist-local-error/results.json").read_text())
+    first = json.loads((ROOT / "benchmarks/records/mnist/results.json").read_text())
+    assert record["settings"]["hidden"] == first["settings"]["hidden"]
+    assert record["settings"]["lr"] == first["settings"]["lr"]
+    assert {len(epochs) for row in record["rows"] for epochs in row["history"]} == {20}
+    found = {row["method"]: f"{100 * row['test_accuracy']:.2f}%" for row in record["rows"]}
+    assert found == {"backprop": "98.41%", "local-error": "98.44%", "local-loss": "98.46%",
+                     "cdni-ls": "98.60%"}
+    assert "they have 98.44% and 98.46%, where backprop has 98.41% and `cdni-ls` 98.60%" in README
+
+
 RECORDED = sorted(name for name in EXPERIMENTS if (ROOT / "benchmarks/records" / name).is_dir())
 
 
