@@ -137,8 +137,16 @@ def test_divergence_names_step_and_module():
         trainer.epoch()
 
 
+@pytest.fixture
+def listening():
+    """Have Ctrl-C raise here, as at a prompt: who runs tests side by side may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("make", MAKERS)
-def test_ctrl_c_while_everybody_waits_stops_all_processes_at_once(make):
+def test_ctrl_c_while_everybody_waits_stops_all_processes_at_once(make, listening):
     def forever():
         while True:
             yield from minibatches(1)
