@@ -26,7 +26,7 @@ def test_it_finds_a_rectified_map(rng):
     errors = []
     for _ in range(600):
         z, c = batch(rng)
-        h = np.maximum(np.hstack([z, 3 * c, np.ones((B, 1))]) @ W, 0)
+        h = np.maximum(np.hstack([z, 5 * c, np.ones((B, 1))]) @ W, 0)
         errors.append(np.mean((ours.mean(z, c) - h) ** 2) / np.mean(h**2))
         ours.fit(z, c, h)
     assert errors[0] == 1 and errors[-1] < 0.01
