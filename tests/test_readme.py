@@ -91,6 +91,15 @@ def test_what_is_said_of_sums():
     assert found["linear_m_4"] < found["local_error_linear_head_4"] < found["linear_m_1"]
 
 
+def test_what_is_said_of_the_unlock():
+    record = json.loads((ROOT / "benchmarks/records/unlock/results.json").read_text())
+    found = record["findings"]
+    assert (record["settings"]["epochs"], record["settings"]["loss_rate"]) == (4, 0.9)
+    assert found["accuracy_wait"] > found["accuracy_synthetic_only"]  # "as accurate"
+    assert round(found["update_cost_synthetic_only"], 1) == 2.5
+    assert found["accuracy_lossy_wait"] < 0.15  # "nothing at all"
+
+
 def test_what_is_said_of_traces():
     found = json.loads((ROOT / "benchmarks/records/bp-lambda/results.json").read_text())["findings"]
     for rho in (90, 97):  # "differ least from seed to seed"

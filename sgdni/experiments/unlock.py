@@ -111,7 +111,7 @@ def say(findings: Findings) -> str:
 def draw(results: dict) -> Figure:
     s, rows = results["settings"], results["rows"]
     figure = Figure(figsize=(8.5, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = figure.subplots(1, 2)  # each with a scale of its own: one has to go down to chance
     for axes, lossy in zip(panels, (False, True), strict=True):
         shown = {"backprop, in lockstep": ("backprop", TRUE)} | {
             f"{policy}{'' if policy != 'synthetic' else ' only'}": (name, colour)
