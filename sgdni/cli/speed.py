@@ -33,6 +33,9 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
     latency = given.pop("latency", LATENCY)
     check_range("--latency", latency, 0, 1, open_low=True)
     settings = Settings(**{**SETTINGS, **given})
+    if settings.network != "mlp":
+        raise ValueError(f"--speed: compares networks of dense layers; got --network "
+                         f"{settings.network}")
     with folder_for(args.out, "speed") as out:
         earlier = read(out) if (out / "results.json").exists() else None
         if earlier:

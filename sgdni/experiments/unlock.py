@@ -48,8 +48,9 @@ def unlocked(settings: Settings, data: Dataset, view: Components, policy: str, l
     rng = np.random.default_rng(settings.seed)
     network = build_network("local-error", settings, data.n_features, data.n_classes, rng)
     interfaces = [
-        Interface(one.model, inputs=ReluInput(view.V.shape[1], data.n_classes, width, rng))
-        for one, width in zip(network.interfaces, settings.hidden, strict=True)]
+        Interface(one.model, inputs=ReluInput(view.V.shape[1], data.n_classes, width,
+                                              np.random.default_rng((settings.seed, k))))
+        for k, (one, width) in enumerate(zip(network.interfaces, settings.hidden, strict=True))]
     return Unlocked(Network(network.modules, network.loss, interfaces), view, rng, policy=policy,
                     loss_rate=loss_rate)
 
@@ -78,7 +79,7 @@ def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
         updates = (schedule.acted.tolist() if isinstance(schedule, Unlocked) else
                    [settings["epochs"] * trainer.steps_per_epoch] * (settings["layers"] + 1))
         found.append({"contender": name, "accuracy": accuracies, "updates": updates,
-                      "seconds": round(process_time() - started, 2)})
+                      "seconds": process_time() - started})
     return found
 
 

@@ -92,7 +92,8 @@ class AvgPool2D(Pool2D):
 
 
 class MaxPool2D(Pool2D):
-    """The largest of every k x k square of pixels; of equal ones the first, row by row, learns."""
+    """The largest of every k x k square of pixels; of equal ones the leftmost learns,
+    and of those the uppermost."""
 
     def _pool(self, members: list[np.ndarray], y: np.ndarray) -> None:
         y[...] = members[0]

@@ -19,6 +19,8 @@ Shape = tuple[int, int, int]  # height, width, channels
 
 def image_shapes(image: Shape, channels: Sequence[int]) -> list[Shape]:
     """Return what leaves each hidden layer. Raises ValueError for images too small to be halved."""
+    if not channels:
+        raise ValueError("network cnn: expected channels of at least one hidden layer, got none")
     shapes, (height, width, _) = [], image
     for k, n in enumerate(channels):
         if k < POOLED:

@@ -24,7 +24,8 @@ class UnlockedAsynchronous(Split, Unlocked):
     """The complete unlock with one worker, a thread or a process, for each module.
 
     A pass is as many turns for each module as there are minibatches, each module at its own speed.
-    Of the messages that have come to it, it takes the newest.
+    Of the messages that have come to it, it takes the newest. What is on its way when a pass ends
+    is gone.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class UnlockedAsynchronous(Split, Unlocked):
 
     def tasks(self, batches: Batches, team: Team) -> list[Task]:
         _, size = self._sized(batches)
-        size += self.view(batches.example()[0]).nbytes
+        size = 2 * size + self.view(batches.example()[0]).nbytes  # down go an h and its target
         self._links = [[team.channel(ROOM, self.latency, size, ends, self.bandwidth)
                         for ends in ((i, i + 1), (i + 1, i))] for i in range(self.top)]
         return [partial(self._work, i, batches, team) for i in range(self.top + 1)]
@@ -94,7 +95,8 @@ class UnlockedAsynchronous(Split, Unlocked):
         if i > 0 and (inputs := self.network.interfaces[i - 1].inputs) is not None:
             parts["inputs"] = inputs.state()
         parts["generators"] = {name: self.generators[name].bit_generator.state
-                               for name in (f"order{i}", f"luck{i}") if name in self.generators}
+                               for name in (f"order{i}", f"luck{i}", f"inputs{i}")
+                               if name in self.generators}
         parts["record"] = self.recorder.state_of(i)
         return parts
 

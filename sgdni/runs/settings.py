@@ -101,7 +101,8 @@ class Settings:
         for name, low in (("batch_size", 2), ("fit_every", 1), ("head_units", 1),
                           ("queue_size", 1), ("seed", 0)):
             check_count(name, getattr(self, name), low)
-        if self.sg_kernel < 1 or self.sg_kernel % 2 == 0:
+        check_count("sg_kernel", self.sg_kernel)
+        if self.sg_kernel % 2 == 0:
             raise ValueError(f"sg_kernel: expected an odd number, got {self.sg_kernel}")
         self.make_optimizer()
         self.make_gradient_fit()

@@ -30,7 +30,9 @@ class Unlocked(Schedule):
     In every tick each module acts with probability `pace`, in random order. It takes what lies in
     its mailboxes, one message from below and one from above, of which a newer one takes the place
     of an older; runs; learns at once from its synthetic gradient; and sends its output up, and the
-    gradient of its input down, as a target for the model that predicted it.
+    gradient of its input down, as a target for the model that predicted it. A checkpoint keeps
+    all but what lies in the mailboxes, and the residuals that input models deal out: a run that
+    goes on from it does so without them.
 
     Parameters
     ----------
@@ -164,9 +166,12 @@ class Unlocked(Schedule):
         return message
 
     def own_state(self) -> dict[str, np.ndarray]:
-        return {"acted": self.acted}
+        return {"acted": self.acted, "sent": self.sent, "lost": self.lost,
+                "overtaken": self.overtaken, "taken": self.taken}
 
     @property
     def generators(self) -> dict[str, np.random.Generator]:
         return {"turns": self.rng, **{f"order{i}": r for i, r in enumerate(self._orders, 1)},
-                **{f"luck{i}": r for i, r in enumerate(self._luck)}}
+                **{f"luck{i}": r for i, r in enumerate(self._luck)},
+                **{f"inputs{i}": one.inputs.rng for i, one in enumerate(self.network.interfaces, 1)
+                   if hasattr(one.inputs, "rng")}}

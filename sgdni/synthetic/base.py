@@ -38,7 +38,8 @@ class SyntheticGradient:
                      dtype: np.dtype = np.float32) -> SyntheticGradient:
         """Return a new model for an interface of width n; as it stands, ``cls(n, n_classes)``.
 
-        `rng` is for a random start, which most models do without.
+        `rng` is for a random start, which most models do without. Where h is an image, n counts
+        all its numbers, and h comes as (B, H, W, C).
         """
         return cls(n, n_classes, dtype=dtype)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sgdni._util.checks import check_images, check_same_shape
+from sgdni._util.checks import check_count, check_images, check_same_shape
 from sgdni._util.products import Product
 from sgdni.layers import Conv2D
 from sgdni.optimizers import Adam, Optimizer
@@ -36,6 +36,7 @@ class ConvSG(SyntheticGradient):
 
     def __init__(self, n: int, n_context: int, *, size: int = 3,
                  optimizer: Optimizer | None = None, dtype: np.dtype = np.float32) -> None:
+        check_count("ConvSG size", size)
         if size % 2 == 0:
             raise ValueError(f"ConvSG size: expected an odd number, got {size}")
         self.n, self.n_context, self.dtype = n, n_context, np.dtype(dtype)
@@ -62,6 +63,7 @@ class ConvSG(SyntheticGradient):
     def gradients(self, h: np.ndarray, c: np.ndarray | None, target: np.ndarray
                   ) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
         check_same_shape("synthetic gradient's target", target, h.shape)
+        check_images("synthetic gradient's target", target, self.n, self.dtype)
         self.layer.backward_params(self.predict(h, c) - target)
         return {name: (p, self.layer.grads[name]) for name, p in self.layer.params.items()}
 

@@ -16,6 +16,7 @@ from sgdni.runs.methods import build_network, build_trainer
 @pytest.mark.parametrize("method, changes", [
     ("backprop", {}), ("delayed", {}), ("dni", {}), ("cdni-ls", {"fit_every": 2}),
     ("local-error", {"fit_every": 4}), ("local-loss", {}), ("cdni", {"dtype": "float64"}),
+    ("top-only", {}),
 ])
 def test_what_passes_the_links_is_what_was_counted(method, changes, monkeypatch, rng):
     data, sent = blobs(rng, n_train=64), []

@@ -94,6 +94,8 @@ def test_only_the_top_learns_under_the_control(bars):
     (lambda: build_network("backprop", TINY, 96, 2, np.random.default_rng(0)),
      "network cnn: expected a data set of images"),
     (lambda: Settings(network="rnn"), "network: expected one of mlp, cnn, got rnn"),
+    (lambda: image_shapes((9, 9, 1), ()), "channels of at least one hidden layer, got none"),
+    (lambda: Settings(sg_kernel=2.5), "sg_kernel: expected a whole number, got 2.5"),
     (lambda: Settings(sg_kernel=2), "sg_kernel: expected an odd number, got 2"),
 ])
 def test_what_makes_no_sense_is_refused(act, message):

@@ -96,6 +96,21 @@ def test_each_module_has_an_order_of_its_own_and_another_one_in_the_next_pass():
     assert len(set(orders[0])) == 3 and all(a != b for a, b in zip(*orders, strict=True))
 
 
+def test_messages_of_a_usual_width_fit_between_processes():
+    settings = replace(TINY, hidden=(128,), cuts=(1,), batch_size=128)
+    network = build_network("local-error", settings, N, CLASSES, np.random.default_rng(1))
+    interface = Interface(network.interfaces[0].model, inputs=ReluInput(
+        N, CLASSES, 128, np.random.default_rng(0)))
+    ours = UnlockedAsynchronous(Network(network.modules, network.loss, [interface]), lambda x: x,
+                                np.random.default_rng(0), workers="processes")
+    rng = np.random.default_rng(0)
+    examples = Examples(rng.standard_normal((512, N)).astype(np.float32), rng.integers(0, 3, 512))
+    dealt = interface.inputs.rng.bit_generator.state["state"]["state"]
+    for _ in range(5):
+        list(ours.run(Minibatches(examples, 128, np.random.default_rng(2))))
+    assert ours.taken.any() and interface.inputs.rng.bit_generator.state["state"]["state"] != dealt
+
+
 def test_nobody_waits_for_a_link_that_is_slow():
     """Ten seconds a message, and all is over at once: on synthetic inputs alone."""
     ours = schedule(workers="threads", policy="either", latency=10.0)
