@@ -12,6 +12,7 @@ import pytest
 from sgdni.experiments import delayed_recall
 from sgdni.experiments.accuracy.results import as_markdown
 from sgdni.experiments.catalogue import EXPERIMENTS
+from sgdni.experiments.copying import PAPER
 from sgdni.experiments.in_time import best_rate
 from sgdni.experiments.speed.breakeven import steps_ratio
 from sgdni.experiments.speed.contenders import (
@@ -101,6 +102,17 @@ def test_what_is_said_of_the_unlock():
     assert found["accuracy_wait"] > found["accuracy_synthetic_only"]  # "as accurate"
     assert round(found["update_cost_synthetic_only"], 1) == 2.5
     assert found["accuracy_lossy_wait"] < 0.15  # "nothing at all"
+
+
+def test_what_is_said_of_copy():
+    record = json.loads((ROOT / "benchmarks/records/copy/results.json").read_text())
+    found, s = record["findings"], record["settings"]
+    assert (s["window"], len(s["rates"]), len(found["longest_sg"])) == (3, 2, 3)
+    best = max(found["longest_tbptt"])
+    for name in ("sg", "sg_aux", "sg_shuffled"):  # "no further than truncation"
+        assert max(found[f"longest_{name}"]) <= best
+    assert min(found["longest_sg_context"]) > 2 * best
+    assert (PAPER[False]["BPTT"][3], PAPER[False]["DNI"][3]) == (8, 14)
 
 
 def test_what_is_said_of_traces():
