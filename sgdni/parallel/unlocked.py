@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sgdni._util.arrays import fill
 from sgdni.networks import Network
 from sgdni.parallel.base import Batches, Repeatable
 from sgdni.parallel.split import Split
@@ -99,11 +98,3 @@ class UnlockedAsynchronous(Split, Unlocked):
                                if name in self.generators}
         parts["record"] = self.recorder.state_of(i)
         return parts
-
-    def take_state(self, i: int, state: dict[str, Any]) -> None:
-        live = self.state_of(i)
-        self.recorder.take_state(i, state["record"])
-        for part in live.keys() - {"generators", "record"}:
-            fill(live[part], state[part])
-        for name, value in state["generators"].items():
-            self.generators[name].bit_generator.state = value
