@@ -797,7 +797,7 @@ for method, bits in TREEBANK.items():
 # again two to more than six times as long.
 #
 # Here is what this project found with its own set-ups, which differ from theirs in size, coding and
-# training time. It is read from records, where they have been made (`sgdni experiment run NAME`
+# training time. It is read from records, where they have been made (`sgdni experiment NAME`
 # makes one, in hours rather than seconds):
 
 # %%

@@ -12,12 +12,13 @@ Answers come before the network learns from them, so this is a test on new data.
 Every contender is run at each of the rates, and the rate that solves the most seeds counts, and of
 equal ones the quickest (the sum over seeds), or of those that solve none the nearest to it.
 
-Without the mark (``--lead 0``: the symbol is the first of its episode) the task is no proof, at a
-delay of 17, 24 or 35: truncated backpropagation gets there too, later. An LSTM whose forget gates
+Without the mark (``--lead 0``: the symbol is the first of its episode) the task is no proof:
+truncated backpropagation gets there too, later (benchmarks/records/delayed-recall-no-mark.json, a
+delay of 24; in single trials at 17 and 35, too). An LSTM whose forget gates
 start near 1 holds a faint trace of the first symbol untrained, which stands out since it met a
 state of zero; the read-out learns to find it, and windows on the way learn to spoil it less. With
 the mark the symbol has to be told from the others when it comes, and nothing in its window says
-so. A gamma of .5 or more ruins the SG.
+so. In single trials a gamma of .5 ruined the SG.
 """
 
 from __future__ import annotations
