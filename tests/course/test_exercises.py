@@ -104,8 +104,9 @@ def test_nbgrader_metadata(name):
 
 
 def terminal(folder: Path, what: str = ".") -> str:
-    """Return what `pytest WHAT` prints in a folder."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", what]
+    """Return what `pytest WHAT` prints in a folder, without the summary: CI=true lengthens it."""
+    options = ["-q", "-rN", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, what]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder).stdout
 
 
