@@ -22,7 +22,7 @@ from sgdni.experiments.speed.contenders import (
     DNI,
     LOCAL_ERROR,
     LOCAL_LOSS,
-    NETWORK,
+    NETWORKS,
     SPLIT,
     Links,
 )
@@ -208,7 +208,7 @@ def test_what_is_said_of_the_newer_race():
                         for name in (LOCAL_ERROR, rival))
         return times_faster(ours, theirs)["seconds_to_target"]
 
-    slow, net = Links(0.005), NETWORK
+    slow, net = Links(0.005), NETWORKS["1gbit"]
     for words, value in {
         "makes 1.42 times the images": found["images_per_second_vs_backprop"],
         "1.06 times those of its best rival": found["images_per_second_vs_best_rival"],

@@ -10,6 +10,7 @@ from sgdni.experiments import (
     delayed_recall,
     links,
     sg_quality,
+    sparse,
     steps,
     sums,
     two_clocks,
@@ -30,6 +31,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         characters.EXPERIMENT,
         two_clocks.EXPERIMENT,
         unlock.EXPERIMENT,
+        sparse.EXPERIMENT,
         bp_lambda.EXPERIMENT,
     )
 }

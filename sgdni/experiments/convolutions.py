@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from sgdni.data import load
 from sgdni.data.halves import halved
+from sgdni.experiments.after_steps import accuracy
 from sgdni.experiments.frame import Experiment, Findings, Progress
-from sgdni.experiments.sums import accuracy
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, TRUE
 from sgdni.plotting.figures import tidy
 from sgdni.runs.settings import Settings

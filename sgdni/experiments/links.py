@@ -34,8 +34,7 @@ STALENESS = (8, 24)  # minibatches by which gradients are late there
 LATENCIES = (0.0, 0.0002, 0.001, 0.005, 0.02)
 BANDWIDTHS = (None, 125e6, 12.5e6)
 HERE = Links()
-MEASURED = tuple(Links(*link) for link in (
-    (0.0, None), (0.001, None), (0.005, None), (0.001, 125e6), (0.001, 12.5e6)))
+MEASURED = (HERE, Links(0.001), Links(0.005), *who.NETWORKS.values())
 #: name: (schedule, what else it is told); the others have one minibatch under way
 PLAYED = {
     who.BACKPROP: ("locked backprop", {}),
@@ -177,8 +176,7 @@ def find(rows: list[dict]) -> Findings:
     known = sorted({row["workers"] for row in rows if row["kind"] == "steps"})
     found: Findings = {}
     for workers in known:
-        for name, links in (("fast", HERE), ("5ms", Links(0.005)), ("1gbit", who.NETWORK),
-                            ("100mbit", Links(0.001, 12.5e6))):
+        for name, links in {"fast": HERE, "5ms": Links(0.005), **who.NETWORKS}.items():
             value = advantage(times(rows, workers, links))
             found[f"time_vs_best_{workers}_{name}"] = value if np.isfinite(value) else None
     held = [row["predicted"] / row["seconds"] for row in rows

@@ -11,16 +11,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from sgdni.data import Dataset, load
+from sgdni.data import load
+from sgdni.experiments.after_steps import accuracy
 from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, TRUE
 from sgdni.plotting.figures import tidy
-from sgdni.runs.methods import build_trainer
 from sgdni.runs.settings import Settings
-from sgdni.schedules import DivergenceError
-from sgdni.synthetic import FitError
-from sgdni.training.batches import Minibatches
-from sgdni.training.evaluation import evaluate
 
 INTERFACES = (1, 4)
 #: name: (method, its head, colour)
@@ -31,20 +27,6 @@ CONTENDERS = {
     "local loss, hidden head": ("local-loss", "hidden", GREEN),
 }
 RATES = (0.1, 0.05, 0.2)
-
-
-def accuracy(method: str, settings: Settings, data: Dataset, steps: int) -> float:
-    """Return the test accuracy after so many minibatches; 0 if training diverged."""
-    trainer = build_trainer(method, settings, data)
-    batches = Minibatches(data.examples(), settings.batch_size, trainer.rng, trainer.dtype, steps)
-    try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for _ in trainer.schedule.run(batches):
-                pass
-            network = trainer.schedule.network
-            return evaluate(network, data.x_test, data.y_test, trainer.dtype)[1]
-    except (DivergenceError, FitError):
-        return 0.0
 
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:

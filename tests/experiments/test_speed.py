@@ -69,7 +69,7 @@ def test_everything_is_there(results):
         "images_per_second_vs_backprop", "images_per_second_vs_best_rival",
         "time_to_target_vs_backprop", "time_to_target_vs_best_rival",
         "time_to_target_5ms_vs_model_parallel", "time_to_target_5ms_vs_data_parallel",
-        "time_to_target_1ms_1gbit_vs_best_rival"}
+        "time_to_target_1ms_1gbit_vs_best_rival", "time_to_target_1ms_100mbit_vs_best_rival"}
     assert [row["name"] for row in results["race"]][:3] == [BACKPROP, ALL_CORES, SPLIT]
     for row in results["race"]:
         assert row["failure"] is None and row["images_per_second"] > 0

@@ -77,6 +77,6 @@ def findings(race: list[dict]) -> dict[str, float | None]:
         "time_to_target_5ms_vs_model_parallel": against(who.SPLIT, time, slow),
         "time_to_target_5ms_vs_data_parallel": against(who.DATA_PARALLEL, time, slow),
     }
-    if any(row.get("bandwidth") == who.NETWORK.bandwidth for row in race):
-        found["time_to_target_1ms_1gbit_vs_best_rival"] = against_best(time, who.NETWORK)
-    return found
+    return found | {f"time_to_target_1ms_{name}_vs_best_rival": against_best(time, links)
+                    for name, links in who.NETWORKS.items()
+                    if any(row.get("bandwidth") == links.bandwidth for row in race)}
