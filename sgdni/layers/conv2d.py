@@ -76,16 +76,19 @@ class Conv2D(Layer):
 
     def backward_params(self, dy: np.ndarray) -> None:
         check_same_shape("Conv2D cotangent", dy, self._y_shape)
+        dW, db = self.grads["W"], self.grads.get("b")
         count = slices(self.size, self.stride, self.n_in)
+        ones = count == 1 and db is not None  # then db is one row more of the product
         batch, down, right, n_out = dy.shape
-        dW = self.grads["W"].reshape(count, self.size**2 * self.n_in // count, n_out)
-        dW[...] = 0
-        product = self.scratch("dW", dW.shape, self.dtype)
-        images = patches(self._x, self.size, self.stride, count, self.scratch)
+        total = self.scratch("dW", (count, dW.size // n_out // count + ones, n_out), self.dtype)
+        product = self.scratch("dW of an image", total.shape, self.dtype)
+        total[...] = 0
+        images = patches(self._x, self.size, self.stride, count, self.scratch, ones)
         for rows, d in zip(images, dy.reshape(batch, down * right, n_out), strict=True):
-            dW += np.matmul(rows.transpose(0, 2, 1), d, out=product)
-        if "b" in self.params:
-            self.grads["b"][...] = column_sums(flat_rows(dy))
+            total += np.matmul(rows.transpose(0, 2, 1), d, out=product)
+        dW[...] = flat_rows(total)[: dW.size // n_out].reshape(dW.shape)
+        if db is not None:
+            db[...] = total[0, -1] if ones else column_sums(flat_rows(dy))
 
     def products(self, batch_size: int) -> dict[str, list[Product]]:
         """Counted for images of the size of the latest forward pass; nothing before it."""
@@ -102,14 +105,16 @@ class Conv2D(Layer):
         """Put the products of all patches of the images with the kernels W, plus b, into `out`."""
         size, _, n_in, n_out = W.shape
         count, places = slices(size, stride, n_in), out.shape[1] * out.shape[2]
-        kernels = W.reshape(count, -1, n_out)
+        kernels, ones = W.reshape(count, -1, n_out), count == 1 and b is not None
+        if ones:
+            kernels = np.concatenate([kernels, b.reshape(1, 1, n_out)], axis=1)
         product = self.scratch("product", (count, places, n_out), self.dtype)
-        images = patches(images, size, stride, count, self.scratch)
+        images = patches(images, size, stride, count, self.scratch, ones)
         for rows, y in zip(images, out.reshape(len(out), places, n_out), strict=True):
             if count == 1:
                 np.matmul(rows[0], kernels[0], out=y)
-            else:
-                np.sum(np.matmul(rows, kernels, out=product), axis=0, out=y)
+                continue
+            np.sum(np.matmul(rows, kernels, out=product), axis=0, out=y)
             if b is not None:
                 y += b
 

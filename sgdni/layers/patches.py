@@ -22,8 +22,10 @@ def slices(size: int, stride: int, n: int) -> int:
 
 
 def patches(images: np.ndarray, size: int, stride: int, count: int,
-            scratch: Callable[..., np.ndarray]) -> Iterator[np.ndarray]:
+            scratch: Callable[..., np.ndarray], ones: bool = False) -> Iterator[np.ndarray]:
     """Yield, for one image of (B, H, W, n) after another, its patches in `count` slices.
+
+    With `ones` each whole patch has one number more, a 1 for the bias to act on.
 
     Returns
     -------
@@ -35,11 +37,13 @@ def patches(images: np.ndarray, size: int, stride: int, count: int,
     down, right = ((length - size) // stride + 1 for length in (height, width))
     image, row, pixel, number = images.strides
     if count == 1:  # patches as columns, which are copied faster when they are thin
-        laid_out = scratch("patches", (size, size, n, down, right), images.dtype)
+        columns = scratch("patches", (size * size * n + ones, down * right), images.dtype)
+        columns[size * size * n :] = 1
+        laid_out = columns[: size * size * n].reshape(size, size, n, down, right)
         view = as_strided(images, (batch, *laid_out.shape),
                           (image, row, pixel, number, stride * row, stride * pixel),
                           writeable=False)
-        sliced = laid_out.reshape(1, -1, down * right).transpose(0, 2, 1)
+        sliced = columns.T[None]
     else:
         laid_out = scratch("patches", (height, right, size * n), images.dtype)
         view = as_strided(images, (batch, *laid_out.shape), (image, row, pixel, number),
