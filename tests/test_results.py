@@ -1,0 +1,290 @@
+"""The figures of docs/results.md are those of the recorded runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sgdni.experiments import delayed_recall
+from sgdni.experiments.accuracy.results import as_markdown
+from sgdni.experiments.catalogue import EXPERIMENTS
+from sgdni.experiments.copying import PAPER
+from sgdni.experiments.in_time import best_rate
+from sgdni.experiments.speed.breakeven import steps_ratio
+from sgdni.experiments.speed.contenders import (
+    BACKPROP,
+    DATA_PARALLEL,
+    DELAYED,
+    DNI,
+    LOCAL_ERROR,
+    LOCAL_LOSS,
+    NETWORKS,
+    SPLIT,
+    Links,
+)
+from sgdni.experiments.speed.race import times_faster
+from sgdni.experiments.speed.run import findings
+from sgdni.experiments.speed.sweep import steps_faster
+from sgdni.experiments.speed.tables import document, race_table, sweep_table
+
+ROOT = Path(__file__).parents[1]
+RESULTS = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+WORDS = " ".join(RESULTS.split())
+REPORT = (ROOT / "benchmarks/records/speed/README.md").read_text(encoding="utf-8")
+SPEED = json.loads((ROOT / "benchmarks/records/speed/results.json").read_text())
+CLAIM = 3
+
+
+@pytest.mark.parametrize("record", ["mnist", "mnist-5k"])
+def test_tables_are_those_of_the_records(record):
+    results = json.loads((ROOT / "benchmarks/records" / record / "results.json").read_text())
+    assert as_markdown(results) in RESULTS
+
+
+def test_what_is_said_of_accuracy_by_local_error():
+    record = json.loads((ROOT / "benchmarks/records/mnist-local-error/results.json").read_text())
+    first = json.loads((ROOT / "benchmarks/records/mnist/results.json").read_text())
+    assert record["settings"]["hidden"] == first["settings"]["hidden"]
+    assert record["settings"]["lr"] == first["settings"]["lr"]
+    assert {len(epochs) for row in record["rows"] for epochs in row["history"]} == {20}
+    found = {row["method"]: f"{100 * row['test_accuracy']:.2f}%" for row in record["rows"]}
+    assert found == {"backprop": "98.41%", "local-error": "98.44%", "local-loss": "98.46%",
+                     "cdni-ls": "98.60%"}
+    assert "they have 98.44% and 98.46%, where backprop has 98.41% and `cdni-ls` 98.60%" in RESULTS
+
+
+RECORDED = sorted(name for name in EXPERIMENTS if (ROOT / "benchmarks/records" / name).is_dir())
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_findings_of_experiments_are_those_of_their_records(name):
+    record = json.loads((ROOT / f"benchmarks/records/{name}/results.json").read_text())
+    experiment = EXPERIMENTS[name]
+    assert record["experiment"] == name
+    assert record["findings"] == json.loads(json.dumps(experiment.find(record["rows"])))
+    assert record["finding"] == experiment.say(record["findings"])
+    assert " ".join(record["finding"].split()) in WORDS
+    assert f"(../benchmarks/records/{name}/{name}.png)" in RESULTS
+
+
+def test_what_is_said_of_delayed_recall():
+    record = json.loads((ROOT / "benchmarks/records/delayed-recall/results.json").read_text())
+    s, rows = record["settings"], record["rows"]
+    assert (s["delay"], s["lead"], s["window"], s["windows"]) == (17, 4, 3, 20000)
+    windows = sorted(row["windows"] for row in best_rate(rows, "sg", delayed_recall.score))
+    assert (windows[0], windows[-1]) == (1800, 2800) and record["findings"]["sg_solved"] == 3
+    truncated = [row for row in rows if row["contender"] == "tbptt"]
+    assert not any(row["solved"] for row in truncated)
+    assert len({row["rate"] for row in truncated}) == 3
+    assert round(100 * max(max(row["right"]) for row in truncated)) == 93
+    old = json.loads((ROOT / "benchmarks/records/delayed-recall-no-mark.json").read_text())
+    assert old["settings"]["delay"] == 24 and old["findings"]["tbptt_solved"] == 2
+    for words in ("is there in 1,800 to 2,800 windows", "its best 200 windows had 93% right"):
+        assert words in WORDS
+
+
+def test_what_is_said_of_sums():
+    found = json.loads((ROOT / "benchmarks/records/sums/results.json").read_text())["findings"]
+    ahead = [100 * (found[f"local_loss_hidden_head_{k}"] - found[f"local_error_hidden_head_{k}"])
+             for k in (1, 4)]
+    assert f"by {ahead[0]:.1f} points with one interface and {ahead[1]:.1f} with four".replace(
+        "0.", ".") in WORDS
+    assert found["linear_m_4"] < found["local_error_linear_head_4"] < found["linear_m_1"]
+
+
+def test_what_is_said_of_the_unlock():
+    record = json.loads((ROOT / "benchmarks/records/unlock/results.json").read_text())
+    found = record["findings"]
+    assert (record["settings"]["epochs"], record["settings"]["loss_rate"]) == (4, 0.9)
+    assert found["accuracy_wait"] > found["accuracy_synthetic_only"]  # "as accurate"
+    assert round(found["update_cost_synthetic_only"], 1) == 2.5
+    assert found["accuracy_lossy_wait"] < 0.15  # "nothing at all"
+    assert "costs about 2.5 times one of backpropagation" in WORDS
+    assert "waiting learns nothing at all" in WORDS
+
+
+def test_what_is_said_of_copy():
+    record = json.loads((ROOT / "benchmarks/records/copy/results.json").read_text())
+    found, s = record["findings"], record["settings"]
+    assert (s["window"], len(s["rates"]), len(found["longest_sg"])) == (3, 2, 3)
+    best = max(found["longest_tbptt"])
+    for name in ("sg", "sg_aux", "sg_shuffled"):  # "no further than truncation"
+        assert max(found[f"longest_{name}"]) <= best
+    assert min(found["longest_sg_context"]) > 2 * best
+    assert (PAPER[False]["BPTT"][3], PAPER[False]["DNI"][3]) == (8, 14)
+    assert "gets no further than truncation" in WORDS
+    assert "more than twice as far" in WORDS
+    assert "8 without and 14 with synthetic gradients" in WORDS
+
+
+def test_what_is_said_of_traces():
+    found = json.loads((ROOT / "benchmarks/records/bp-lambda/results.json").read_text())["findings"]
+    for rho in (90, 97):  # "differ least from seed to seed"
+        names = [name for name in found if name.startswith(f"rho_{rho}")]
+        assert min(names, key=lambda name: np.ptp(found[name])) == f"rho_{rho}_ls"
+    assert np.median(found["rho_97_lambda_90"]) < np.median(found["rho_97_ls"])
+    assert abs(np.median(found["rho_90_lambda_80"]) - np.median(found["rho_90_ls"])) < 0.001
+    broken = [name for name, values in found.items() if max(values) > 1]
+    assert broken == ["rho_97_lambda_40"] and sum(v > 1 for v in found[broken[0]]) == 1
+    assert "differ least from seed to seed; where it is long they do not get as far" in WORDS
+    assert "At rho .97 and lambda 0.4 one of the seeds broke down" in WORDS
+
+
+def test_what_is_said_of_longer_windows():
+    record = json.loads((ROOT / "benchmarks/records/window_cost.json").read_text())
+    rows = {row["contender"]: row for row in record["rows"]}
+    ours, long = rows["synthetic gradients, T = 3"], rows["truncated backprop, T = 25"]
+    said = WORDS
+    assert f"take {ours['update_vs_short']:.2f} times as long an update" in said
+    assert f"keep {ours['bytes'] / 1024:.0f} KiB alive" in said
+    assert (f"{long['update_vs_short']:.2f} times as long and {long['bytes'] / 1024:,.0f} KiB"
+            in said)
+    assert f"takes {long['tick_vs_short']:.2f} times as long as with windows of 3" in said
+    ticks = long["tick_vs_short"] / ours["tick_vs_short"]
+    assert f"and {ticks:.2f} times as long as with a synthetic" in said
+
+
+def test_tables_of_speed_are_those_of_the_record():
+    assert race_table(SPEED) in RESULTS
+    few = [point for point in SPEED["sweep"] if point["changed"] in ("base", "latency")]
+    assert sweep_table({"sweep": few}) in RESULTS
+    assert all(part in REPORT for part in document(SPEED).split("\n\n"))
+    assert SPEED["findings"] == findings(SPEED["race"])
+
+
+def figures() -> dict[str, float]:
+    """What the bullets say in numbers, and what the record says of it."""
+    found, rows = SPEED["findings"], {row["name"]: row for row in SPEED["race"]}
+    over = rows[f"{DNI}, 5 ms links"]
+    learning = {(e["workers"], e["staleness"]): e["steps_ratio"]
+                for e in SPEED["break_even_map"]["learning"]}
+    alone = times_faster(over, rows[BACKPROP])["seconds_to_target"]
+    all_cores = times_faster(rows[DNI], rows["backprop, 2 BLAS threads"])
+    said = {
+        "make together 1.88 times the images": SPEED["parallel_limit"],
+        "is 1.16 times as fast as backprop on one core": found["images_per_second_vs_backprop"],
+        "and takes 1.20 times as long to 97%; against": 1 / found["time_to_target_vs_backprop"],
+        "is about as fast (0.98) as that": all_cores["images_per_second"],
+        "and takes 1.46 times as long to 97%.": 1 / all_cores["seconds_to_target"],
+        "it is 4.30 times as fast as backprop split":
+            over["vs_model_parallel"]["images_per_second"],
+        "reaches 97% 3.19 times sooner": found["time_to_target_5ms_vs_model_parallel"],
+        "needs no links, it takes 1.37 times as long": 1 / alone,
+        "8 or 24 minibatches late: 1.32": learning[2, 8], " or 1.62 with 2": learning[2, 24],
+        "workers; 1.90": learning[3, 8], " or 2.02 with 3": learning[3, 24],
+        "workers; 2.43": learning[4, 8], " or 2.59 with 4": learning[4, 24],
+    }
+    assert learning[8, 8] is None and learning[8, 24] is None  # "most runs were not there"
+    return said
+
+
+@pytest.mark.parametrize("text", [RESULTS, REPORT], ids=["results", "report"])
+def test_every_figure_of_the_bullets_is_that_of_the_record(text):
+    bullets = text[text.index("- A yardstick"):]
+    bullets = bullets[:bullets.index("\n\n")]
+    rest = bullets
+    for words, value in figures().items():
+        assert words in bullets, words
+        assert f"{value:.2f}" in words
+        rest = rest.replace(words, "")
+    assert re.findall(r"\d\.\d\d", rest) == []
+
+
+def test_what_is_said_of_the_newer_race():
+    newer = json.loads((ROOT / "benchmarks/records/race/results.json").read_text())
+    found, rows = newer["findings"], {row["name"]: row for row in newer["race"]}
+    assert found == findings(newer["race"])
+    assert document(newer) == (ROOT / "benchmarks/records/race/README.md").read_text()
+    said = RESULTS[RESULTS.index("A newer race"):]
+    said = said[:said.index("So the links decide")]
+    assert (newer["epochs"], newer["repeats"]) == (2, 5)
+
+    def sooner(rival: str, links: Links | None = None) -> float:
+        ours, theirs = (rows[name + (f", {links}" if links else "")]
+                        for name in (LOCAL_ERROR, rival))
+        return times_faster(ours, theirs)["seconds_to_target"]
+
+    slow, net = Links(0.005), NETWORKS["1gbit"]
+    for words, value in {
+        "makes 1.42 times the images": found["images_per_second_vs_backprop"],
+        "1.06 times those of its best rival": found["images_per_second_vs_best_rival"],
+        "1.08 times as soon as one-core": found["time_to_target_vs_backprop"],
+        "(0.93)": found["time_to_target_vs_best_rival"],
+        "2.94 times sooner than model-parallel": found["time_to_target_5ms_vs_model_parallel"],
+        "2.82 times sooner than data-parallel": found["time_to_target_5ms_vs_data_parallel"],
+        "1.87 and": sooner(SPLIT, net), "3.29 times.": sooner(DATA_PARALLEL, net),
+        "1.02 times as\n  soon": sooner(LOCAL_LOSS), "0.87 times at": sooner(LOCAL_LOSS, slow),
+        "1.08 and\n": sooner(DELAYED), "0.93 times;": sooner(DELAYED, slow),
+        "0.97 times": found["time_to_target_1ms_1gbit_vs_best_rival"],
+    }.items():
+        assert words in said and f"{value:.2f}" in words, (words, value)
+        said = said.replace(words, "", 1)
+    assert re.findall(r"\d\.\d\d", said) == []
+    assert sooner(DATA_PARALLEL) == found["time_to_target_vs_best_rival"]
+    assert sooner(DELAYED, net) == found["time_to_target_1ms_1gbit_vs_best_rival"]
+
+
+def test_what_is_said_of_the_cost_of_a_step():
+    record = json.loads((ROOT / "benchmarks/records/step_cost.json").read_text())
+    momentum, plain, deeper = ({row["contender"]: row for row in one["rows"]}
+                               for one in record["runs"])
+
+    def cost(run: dict, name: str) -> float:
+        return run[name]["cost_vs_backprop"]
+
+    products, torch = "its matrix products alone", "pytorch eager"
+    for words, value in {
+        "costs 1.07 times": cost(deeper, "local error, 1 interface, fitted on every step"),
+        "and 1.22 times with four": cost(deeper, "local error, 4 interfaces, fitted on every step"),
+        "processes 1.23\n": cost(momentum, torch), "(1.22)": cost(plain, torch),
+    }.items():
+        assert words in RESULTS and f"{value:.2f}" in words, (words, value)
+    assert f"{cost(momentum, products):.0%} of a backprop step are matrix products" in RESULTS
+    assert f"({cost(plain, products):.0%} with plain SGD)" in RESULTS
+    for name, row in deeper.items():
+        if "8th" in name:
+            assert abs(row["cost_vs_backprop"] - 1) <= 0.02  # "as much as backprop's"
+    linear = [row["cost_vs_backprop"] / row["predicted_cost_vs_backprop"]
+              for run in (momentum, plain) for name, row in run.items() if "cdni" in name]
+    assert 0.09 < max(abs(ratio - 1) for ratio in linear) <= 0.11
+
+
+def since(rival: str, learnt: bool = False) -> dict[float, list[int]]:
+    """From which latency (ms) on DNI is over 3-fold faster by the map, with how many workers."""
+    found, said = SPEED["break_even_map"], {}
+    for workers, ratios in zip(found["workers"], found["predicted"][rival], strict=True):
+        pairs = [(1e3 * s, r / (steps_ratio(found, workers, s) if learnt else 1))
+                 for s, r in zip(found["latencies"], ratios, strict=True)]
+        pairs = [(s, r) for s, r in pairs if not np.isnan(r)]  # where steps were measured
+        below = [k for k, (_, r) in enumerate(pairs) if r <= CLAIM]
+        first = below[-1] + 1 if below else 0
+        if first < len(pairs):
+            said.setdefault(pairs[first][0], []).append(workers)
+    return said
+
+
+@pytest.mark.parametrize("rival, learnt, words, latencies", [
+    (SPLIT, False, "against backprop split over the same workers and links from 5 ms on with 2 "
+     "workers; from 1 ms on with 3 or 4 workers; at any latency with 8, 16, 32 or 64 workers.",
+     {5: [2], 1: [3, 4], 0: [8, 16, 32, 64]}),
+    (SPLIT, True, "in time to 97% against the same from 5 ms on with 2, 3 or 4 workers.",
+     {5: [2, 3, 4]}),
+    ("best", False, "in images per second from 0.2 ms on with 16 workers; at any latency with 32 "
+     "or 64 workers, and", {0.2: [16], 0: [32, 64]}),
+    ("best", True, "and in time to 97% nowhere on the map.", {}),
+])
+def test_what_is_said_of_the_map_is_on_the_map(rival, learnt, words, latencies):
+    assert words in RESULTS and words in REPORT
+    assert since(rival, learnt) == latencies
+
+
+def test_what_else_is_said_of_the_sweep():
+    seldom = next(p for p in SPEED["sweep"] if (p["changed"], p["value"]) == ("fit_every", 8))
+    assert f"DNI makes {steps_faster(seldom, DNI, BACKPROP):.2f} times the images" in RESULTS
+    ratios = [row["predicted_over_measured"] for p in SPEED["sweep"] for row in p["rows"]]
+    known = [r for r in ratios if r is not None]
+    assert f"at\n{sum(0.85 <= r <= 1.15 for r in known)} of {len(known)} points" in REPORT
