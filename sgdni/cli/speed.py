@@ -18,8 +18,10 @@ from sgdni.experiments.tables import number
 from sgdni.runs.cuts import balance, cores
 from sgdni.runs.settings import Settings
 
-# The rate that benchmarks/choose_rates.py chose for backprop, on training images set aside.
-SETTINGS = {"hidden": (256, 256, 256, 256), "lr": 0.05, "ridge": 1e-2}
+# By network, with the rate that benchmarks/choose_rates.py chose for backprop, on training images
+# set aside.
+SETTINGS = {"mlp": {"hidden": (256, 256, 256, 256), "lr": 0.05, "ridge": 1e-2},
+            "cnn": {"network": "cnn", "lr": 0.05, "ridge": 1e-2}}
 EPOCHS, REPEATS, LATENCY = 5, 5, 0.005
 QUICK = {"epochs": 2, "repeats": 2}
 NOT_HERE = ("methods", "peers", "blas_threads", "engine", "deterministic", "queue_size")
@@ -32,10 +34,10 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
     given = options.given_settings(args)
     latency = given.pop("latency", LATENCY)
     check_range("--latency", latency, 0, 1, open_low=True)
-    settings = Settings(**{**SETTINGS, **given})
-    if settings.network != "mlp":
-        raise ValueError(f"--speed: compares networks of dense layers; got --network "
-                         f"{settings.network}")
+    settings = Settings(**{**SETTINGS.get(given.get("network"), SETTINGS["mlp"]), **given})
+    if settings.network != "mlp" and not args.quick:
+        raise ValueError("--speed: sweep and map are of dense layers; with --network "
+                         f"{settings.network} add --quick, for the race alone")
     with folder_for(args.out, "speed") as out:
         earlier = read(out) if (out / "results.json").exists() else None
         if earlier:

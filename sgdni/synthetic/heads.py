@@ -46,8 +46,9 @@ class Head:
     layers : sequence of Layer, the first a Dense
     n_out : width of c, and of the last layer's output
     task : "classification" (c are one-hot labels) or "regression" (c are the targets' values)
-    optimizer : Optimizer, by default SGD with lr .1 and momentum .9
-        Its steps take the mean over the minibatch.
+    optimizer : Optimizer, by default SGD with momentum .9, and lr .1 or for n above 256 less
+        Its steps take the mean over the minibatch. A step changes z by about lr ||h||^2, which
+        grows with n: so lr is .1 * 256 / n there, or a head on an image would be unstable.
 
     Attributes
     ----------
@@ -70,7 +71,7 @@ class Head:
         self.n, self.width, self.dtype = first.n_in, first.n_out, first.dtype
         self.params = {f"{i}.{name}": p for i, layer in enumerate(self.layers)
                        for name, p in layer.params.items()}
-        self.optimizer = SGD(0.1, 0.9) if optimizer is None else optimizer
+        self.optimizer = SGD(0.1 * min(1, 256 / self.n), 0.9) if optimizer is None else optimizer
         self.optimizer.bind(self.params)
         self._signal = None
 

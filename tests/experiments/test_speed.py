@@ -248,10 +248,12 @@ def test_a_new_contender_is_one_line_with_settings_of_its_own():
     assert row["images_per_second"] == pytest.approx(16 / row["seconds_per_step"])
 
 
-def test_everyone_has_the_rate_that_was_chosen_for_it():
-    path = Path(__file__).parents[2] / "benchmarks/records/rates.json"
+@pytest.mark.parametrize("network, record", [("mlp", "rates.json")])
+def test_everyone_has_the_rate_that_was_chosen_for_it(network, record):
+    path = Path(__file__).parents[2] / "benchmarks/records" / record
     chosen = json.loads(path.read_text())["chosen"]
-    rates = {c.name: c.settings(Settings(**cli_speed.SETTINGS)).lr for c in entered(2)}
+    rates = {c.name: c.settings(Settings(**cli_speed.SETTINGS[network])).lr
+             for c in entered(2, network)}
     assert chosen == {name: rates[name] for name in chosen} and len(chosen) == len(rates) - 2
 
 

@@ -95,6 +95,22 @@ def test_a_head_may_be_given_an_optimizer_and_units(rng):
     assert head.width == 3 and head.W.shape == (3, N) and head.optimizer.lr == 0.5
 
 
+@pytest.mark.parametrize("head", [LinearHead, HiddenHead])
+def test_a_head_on_something_wide_is_stable(head, rng):
+    """As of an image: with the steps that do for 256 numbers, its error grows to certainty."""
+    wide = head(6000, 3, rng)
+    c = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 64)]
+    h = np.abs(c @ rng.standard_normal((3, 6000)) + 2 * rng.standard_normal((64, 6000)))
+    h = h.astype(np.float32)
+    for _ in range(30):
+        wide.signal(h, c)
+        wide.learn()
+    z = h
+    for layer in wide.layers:
+        z = layer.forward(z)
+    assert SoftmaxCrossEntropy()(z, c.argmax(axis=1))[0].mean() < 0.1
+
+
 def test_wrong_heads_are_refused(rng):
     with pytest.raises(ValueError, match="task: expected one of classification, regression"):
         LinearHead(N, CLASSES, rng, task="guessing")

@@ -18,27 +18,33 @@ DNI, THREADS = "DNI, processes", "DNI, threads"
 LOCAL_ERROR, LOCAL_LOSS = "DNI by local error", "local loss"
 
 
-def entered(cores: int) -> list[Contender]:
+#: By network, the rates of those that learn at another than everyone's: benchmarks/choose_rates.py
+#: chose them on training images set aside.
+RATES = {"mlp": {DELAYED: 0.1, LOCAL_ERROR: 0.1, LOCAL_LOSS: 0.1}, "cnn": {}}
+
+
+def entered(cores: int, network: str = "mlp") -> list[Contender]:
     """Return DNI in its forms, and in each form that could rival it backpropagation.
 
     DNI is `cdni-ls`, the papers' linear model, unless its name says otherwise. A local-error model
-    is fitted on every eighth step only: its head learns on every one. Learning rates other than
-    everyone's are those that benchmarks/choose_rates.py chose on training images set aside.
+    is fitted on every eighth step only: its head learns on every one.
     """
     one = Contender(BACKPROP, "backprop", "sequential", "locked backprop")
     all_cores = replace(one, name=f"backprop, {cores} BLAS threads", blas_threads=cores)
-    return [
+    every = [
         one,
         *([all_cores] if cores > 1 else []),
         Contender(SPLIT, "backprop", "processes", "model-parallel backprop"),
         Contender(DATA_PARALLEL, "data-parallel", "processes", "data-parallel backprop"),
-        Contender(DELAYED, "delayed", "processes", "delayed gradients", changes={"lr": 0.1}),
+        Contender(DELAYED, "delayed", "processes", "delayed gradients"),
         Contender(THREADS, "cdni-ls", "threads", "decoupled"),
         Contender(DNI, "cdni-ls", "processes", "decoupled"),
-        Contender(LOCAL_ERROR, "local-error", "processes", "decoupled",
-                  changes={"fit_every": 8, "lr": 0.1}),
-        Contender(LOCAL_LOSS, "local-loss", "processes", "decoupled", changes={"lr": 0.1}),
+        Contender(LOCAL_ERROR, "local-error", "processes", "decoupled", changes={"fit_every": 8}),
+        Contender(LOCAL_LOSS, "local-loss", "processes", "decoupled"),
     ]
+    own = RATES[network]
+    return [replace(c, changes={**c.changes, "lr": own[c.name]}) if c.name in own else c
+            for c in every]
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Plan:
     @property
     def contenders(self) -> list[Contender]:
         """Everyone who takes part."""
-        return entered(self.cores)
+        return entered(self.cores, self.settings.network)
 
     @property
     def measuring(self) -> dict[str, int]:
