@@ -6,12 +6,14 @@ import argparse
 import sys
 from dataclasses import replace
 
+import numpy as np
+
 from sgdni._util.checks import check_range
 from sgdni.cli import options
 from sgdni.data import Dataset
 from sgdni.experiments.record import folder_for, read, write
 from sgdni.experiments.speed import pictures
-from sgdni.experiments.speed.contenders import Plan
+from sgdni.experiments.speed.contenders import Links, Plan
 from sgdni.experiments.speed.run import compare_speed
 from sgdni.experiments.speed.tables import document, render
 from sgdni.experiments.tables import number
@@ -32,8 +34,11 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
     if sys.platform != "linux":
         raise ValueError("--speed: compares modules in forked processes, which need Linux")
     given = options.given_settings(args)
-    latency = given.pop("latency", LATENCY)
-    check_range("--latency", latency, 0, 1, open_low=True)
+    # These are of the links that the race is run over, besides this machine without any.
+    links = Links(given.pop("latency", LATENCY), given.pop("bandwidth", None))
+    check_range("--latency", links.latency, 0, 1, open_low=True)
+    if links.bandwidth is not None:
+        check_range("--bandwidth", links.bandwidth, 0, np.inf, open_low=True, open_high=True)
     settings = Settings(**{**SETTINGS.get(given.get("network"), SETTINGS["mlp"]), **given})
     if settings.network != "mlp" and not args.quick:
         raise ValueError("--speed: sweep and map are of dense layers; with --network "
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
                   f"cost")
         if cores() == 1:
             print("one core only: workers share it, so nothing can be faster in parallel here")
-        plan = Plan(data, settings, cores(), latency, race_only=args.quick, **race)
+        plan = Plan(data, settings, cores(), links, race_only=args.quick, **race)
         results = compare_speed(
             plan, earlier, on_part=lambda results: print(f"so far in {write(results, out)}"))
         # Where code is hosted, a folder shows this file.

@@ -36,7 +36,7 @@ from sgdni.training.batches import minibatches
 from sgdni.training.evaluation import evaluate
 
 BASE = replace(TINY, hidden=(8, 8), cuts=(1,))
-OPTIONS = {"cores": 2, "latency": 0.001, "epochs": 1, "repeats": 2, "target": 0.5, "steps": 8}
+OPTIONS = {"cores": 2, "links": Links(0.001), "epochs": 1, "repeats": 2, "target": 0.5, "steps": 8}
 ALL_CORES = "backprop, 2 BLAS threads"
 
 
@@ -218,9 +218,11 @@ def test_on_the_command_line(results, monkeypatch, tmp_path, capsys):
         on_part(results)
         return results
     monkeypatch.setattr(cli_speed, "compare_speed", measured)
-    options = ["--hidden", "9", "8", "--latency", "0.002", "--repeats", "1", "--out", str(tmp_path)]
+    options = ["--hidden", "9", "8", "--latency", "0.002", "--bandwidth", "1e6",
+               "--repeats", "1", "--out", str(tmp_path)]
     assert main(["benchmark", "--speed", *options]) == 0
-    assert given["latency"] == 0.002 and given["repeats"] == 1
+    assert given["links"] == Links(0.002, 1e6) and given["repeats"] == 1
+    assert given["settings"].bandwidth is None  # of those without links
     assert given["settings"].hidden == (9, 8) and given["settings"].cuts is not None
     assert tables.render(results) in capsys.readouterr().out
     assert (tmp_path / "README.md").read_text() == tables.document(results)

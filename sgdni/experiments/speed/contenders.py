@@ -86,17 +86,17 @@ class Plan:
     ----------
     settings : with the cuts to use
     cores : of this machine
-    latency, epochs, repeats : of the race; the others have latencies of their own, and at most
-        three repeats
+    links : of the race, besides this machine alone and NETWORKS; the others have links of their own
+    epochs, repeats : of the race; the others have at most three repeats
     target : test accuracy whose time is compared
     steps : minibatches of a turn in the sweep; the first hundred after a fork are slower
-    race_only : leave out sweep, yardstick and map, and all links but those of this latency
+    race_only : leave out sweep, yardstick and map, and NETWORKS
     """
 
     data: Dataset
     settings: Settings
     cores: int
-    latency: float
+    links: Links
     epochs: int
     repeats: int
     target: float
@@ -104,9 +104,9 @@ class Plan:
     race_only: bool = False
 
     @property
-    def links(self) -> tuple[Links, ...]:
+    def kinds_of_links(self) -> tuple[Links, ...]:
         """What the race is run over, besides this machine alone."""
-        return (Links(self.latency), *([] if self.race_only else NETWORKS.values()))
+        return (self.links, *([] if self.race_only else NETWORKS.values()))
 
     @property
     def contenders(self) -> list[Contender]:

@@ -78,7 +78,7 @@ def race(plan: Plan, on_repeat: Callable[[list[dict]], None] = lambda rows: None
     def rows(runs: dict[str, Runs]) -> list[dict]:
         return compared([_row(mine, plan) for mine in runs.values()])
 
-    everyone = [*plan.contenders, *(c for links in plan.links for c in over_links(
+    everyone = [*plan.contenders, *(c for links in plan.kinds_of_links for c in over_links(
         plan.contenders, plan.settings, links))]
     return rows(compare(everyone, plan.data, plan.settings, epochs=plan.epochs,
                         repeats=plan.repeats, start=partial(Racer, plan.target),

@@ -25,7 +25,8 @@ def compare_speed(plan: who.Plan, earlier: dict | None = None,
     on_part : called with the results so far after each repeat of the race and after each part
     """
     results = {**beginning(plan.data, plan.settings), "epochs": plan.epochs,
-               "repeats": plan.repeats, "target": plan.target, "latency": plan.latency}
+               "repeats": plan.repeats, "target": plan.target, "latency": plan.links.latency,
+               "bandwidth": plan.links.bandwidth}
     if earlier:
         check_same(results, earlier, "results.json")
     results["finished"] = list((earlier or {}).get("finished", []))
