@@ -88,6 +88,6 @@ def test_the_option_of_the_tests_checks_a_model_of_ones_own(beside_me, pytestcon
         [sys.executable, "-m", "pytest",
          pytestconfig.rootpath / "tests/gradcheck/test_gradients.py", "-k", beside_me,
          "-p", "no:cacheprovider", "--sg", f"{beside_me}:Mine", "--sg",
-         f"{beside_me}:Broken"], capture_output=True, text=True, timeout=60)
+         f"{beside_me}:Broken"], capture_output=True, text=True, timeout=300)
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
     assert "brought predictions no nearer" in done.stdout
