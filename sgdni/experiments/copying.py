@@ -22,6 +22,7 @@ are not all known to us: they are drawn for orientation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
 
@@ -32,6 +33,7 @@ from sgdni.data.copying import Copying
 from sgdni.data.streams import Stream
 from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.experiments.in_time import Answers, best_rate, build
+from sgdni.experiments.tables import markdown
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
 from sgdni.plotting.figures import tidy
 from sgdni.schedules import DivergenceError
@@ -109,6 +111,17 @@ def say(findings: Findings) -> str:
     return "Longest length: " + ", ".join(
         f"{name.removeprefix('longest_').replace('_', '-')} {' '.join(f'{n:g}' for n in lengths)}"
         for name, lengths in findings.items() if lengths)
+
+
+def by_window(records: Sequence[dict], *, repeat: bool) -> str:
+    """Return the longest lengths in Markdown, a row for each record's window, and the paper's."""
+    rows = []
+    for record in records:
+        window, found = record["settings"]["window"], record["findings"]
+        rows.append({"T": str(window), **{name: " ".join(
+            f"{n:g}" for n in found[f"longest_{name.replace('-', '_')}"]) for name in CONTEXTS},
+            **{f"paper: {name}": str(lengths[window]) for name, lengths in PAPER[repeat].items()}})
+    return markdown(rows)
 
 
 def draw(results: dict, *, repeat: bool) -> Figure:

@@ -55,7 +55,7 @@ class ReluInput(SyntheticInput):
     """
 
     def __init__(self, n_view: int, n_context: int, n: int, rng: np.random.Generator, *,
-                 rate: float = 0.2, emphasis: float = 5.0, dtype: np.dtype = np.float32) -> None:
+                 rate: float = 0.4, emphasis: float = 3.0, dtype: np.dtype = np.float32) -> None:
         check_range("ReluInput rate", rate, 0, 1, open_low=True)
         self.n_view, self.n_context, self.n, self.rng = n_view, n_context, n, rng
         self.rate, self.emphasis = rate, emphasis
