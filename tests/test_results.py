@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgdni.experiments import delayed_recall
+from sgdni.experiments import delayed_recall, links
 from sgdni.experiments.accuracy.results import as_markdown
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.copying import PAPER
@@ -94,6 +94,25 @@ def test_what_is_said_of_sums():
     assert f"by {ahead[0]:.1f} points with one interface and {ahead[1]:.1f} with four".replace(
         "0.", ".") in WORDS
     assert found["linear_m_4"] < found["local_error_linear_head_4"] < found["linear_m_1"]
+
+
+def test_what_is_said_of_links():
+    record = json.loads((ROOT / "benchmarks/records/links/results.json").read_text())
+    found, rows = record["findings"], record["rows"]
+
+    def first(workers: int, latency: float, bandwidth: float | None = None) -> str:
+        when = links.times(rows, workers, Links(latency, bandwidth))
+        return min((name for name in when if not np.isnan(when[name])), key=when.get)
+
+    assert {first(workers, 0.0) for workers in (2, 4, 8)} == {DATA_PARALLEL}
+    assert {first(workers, 0.001) for workers in (2, 4)} == {DELAYED}
+    assert {first(workers, 0.0, 125e6) for workers in (2, 4)} == {DELAYED}
+    assert first(8, 0.001) == first(8, 0.0, 125e6) == LOCAL_ERROR
+    assert {first(workers, 0.001, 12.5e6) for workers in (2, 4, 8)} == {BACKPROP}
+    ahead = [f"{found[f'time_vs_best_{workers}_5ms']:.1f}" for workers in (2, 4, 8)]
+    assert f"local error is, {ahead[0]}, {ahead[1]} and {ahead[2]} times as soon" in WORDS
+    assert f"{found['predicted_within_10_percent']:.0%} are within 10%" in WORDS
+    assert f"median is {found['predicted_over_measured']:.2f} of" in WORDS
 
 
 def test_what_is_said_of_the_unlock():
@@ -223,9 +242,25 @@ def test_what_is_said_of_the_newer_race():
     }.items():
         assert words in said and f"{value:.2f}" in words, (words, value)
         said = said.replace(words, "", 1)
-    assert re.findall(r"\d\.\d\d", said) == []
+    assert re.findall(r"\d\.\d\d", said[:said.index("Where does the time")]) == []
+    for name, words in {LOCAL_ERROR: "sends 154 kB", LOCAL_LOSS: "and 137 kB", SPLIT: "263 kB with",
+                        DELAYED: "263 kB with", DATA_PARALLEL: "and 3,215 kB"}.items():
+        assert words in said and f"{rows[name]['bytes_per_step'] / 1000:,.0f} kB" in words
     assert sooner(DATA_PARALLEL) == found["time_to_target_vs_best_rival"]
     assert sooner(DELAYED, net) == found["time_to_target_1ms_1gbit_vs_best_rival"]
+
+
+def test_what_is_said_of_where_the_time_goes():
+    record = json.loads((ROOT / "benchmarks/records/worker_profile.json").read_text())
+    found = record["findings"]
+    lower = sum(value for name, value in found.items() if name.startswith("lower"))
+    assert len(record["turns"]) == 20
+    for words, share in {"95% of it is": found["slower_workers_share"],
+                         "(38% forward": found["upper_forward"],
+                         "57% backward": found["upper_backward"],
+                         "busy for 64% of the step": lower}.items():
+        assert words in WORDS and f"{share:.0%}" in words, (words, share)
+    assert f"make {found['steps_per_second_vs_backprop']:.2f} times the steps" in WORDS
 
 
 def test_what_is_said_of_the_cost_of_a_step():
