@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 
@@ -29,6 +30,13 @@ def find(what: str, spec: str) -> Any:
     if not hasattr(module, name):
         raise ValueError(f"{what} {spec}: {module_name} has no {name}")
     return getattr(module, name)
+
+
+def file_of(what: str, spec: str) -> Path | None:
+    """Return the file that `spec` is found in, if any. Raises ValueError as `find` does."""
+    find(what, spec)
+    file = getattr(sys.modules[spec.partition(":")[0]], "__file__", None)
+    return None if file is None else Path(file)
 
 
 def find_class(what: str, spec: str, base: type) -> type:

@@ -115,7 +115,8 @@ def _compare_methods(args: argparse.Namespace, data: Dataset, *, target: float, 
         contenders += found
         for name in missing:
             print(f"{name} is not installed: left out (pip install 'sgdni[peers]')")
-    with folder_for(args.out, "benchmark") as out:
+    with folder_for(args.out, "benchmark", pictures.NAMES,
+                    options.inputs(args.data, mine)) as out:
         results_of = partial(summarise, data=data, settings=settings, epochs=epochs, target=target)
         # Written after every repeat, so an interruption keeps the finished ones.
         runs = compare(contenders, data, settings, epochs=epochs, repeats=repeats,

@@ -14,7 +14,7 @@ from sgdni._util.checks import check_count
 from sgdni.cli.options import CheckFailed, flag
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.frame import Experiment, Finding, Held, compare, picture, run
-from sgdni.experiments.record import folder_for, read
+from sgdni.experiments.record import folder_for, read, record_file
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -71,10 +71,10 @@ def _run(args: argparse.Namespace) -> None:
     if seeds is None:
         seeds = 1 if args.quick else experiment.seeds
     check_count("--seeds", seeds)
-    if args.check and args.out and _same(args.check, args.out):
-        raise ValueError("--check: the record is where --out goes, and would be held to itself")
     record = _record(experiment, args.check) if args.check else None
-    with (folder_for(args.out, experiment.name) as folder, blas_threads(1),
+    read = [("the record of --check", record_file(args.check))] if args.check else []
+    with (folder_for(args.out, experiment.name, [f"{experiment.name}.png"], read) as folder,
+          blas_threads(1),
           tqdm(total=100, disable=None, leave=False,
                bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as bar):
         results = run(experiment, settings, seeds, folder,
@@ -95,12 +95,6 @@ def _run(args: argparse.Namespace) -> None:
         raise
     if broken:
         raise CheckFailed(broken)
-
-
-def _same(record: Path, out: Path) -> bool:
-    """Whether the record, or that in a folder, is what is written to `out`: by whatever path."""
-    record, out = (path / "results.json" if path.is_dir() else path for path in (record, out))
-    return record.exists() and out.exists() and record.samefile(out)
 
 
 def _record(experiment: Experiment, path: Path) -> dict:

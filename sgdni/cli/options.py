@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 
+from sgdni._util.files import Named
+from sgdni._util.users import file_of
 from sgdni.data import Dataset
+from sgdni.data.catalogue import lookup
 from sgdni.runs.cuts import default_cuts
 from sgdni.runs.methods import check_used
 from sgdni.runs.settings import Settings
@@ -67,15 +68,11 @@ def cut(settings: Settings, method: str, data: Dataset) -> Settings:
     return with_cuts
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a file that could not be written, before the work that would go into it is done."""
-    folder = path.absolute().parent
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder, expected a file name")
-    if not folder.is_dir():
-        raise ValueError(f"{path}: the folder {folder} does not exist")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"{path}: the folder {folder} is not writable")
+def inputs(data: str, sg: str | None) -> Named:
+    """Return the files that a run reads, with what they are: of its data, and of your SG model."""
+    read = [(f"a file of the data set {data}:", path) for path in lookup(data).paths()]
+    mine = None if sg is None else file_of("--sg", sg)
+    return read if mine is None else [*read, (f"the module of --sg {sg}:", mine)]
 
 
 def flag(name: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from sgdni._util.checks import check_range
+from sgdni._util.files import whole
 from sgdni.cli import options
 from sgdni.data import Dataset
 from sgdni.experiments.record import folder_for, read, write
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
     if settings.network != "mlp" and not args.quick:
         raise ValueError("--speed: sweep and map are of dense layers; with --network "
                          f"{settings.network} add --quick, for the race alone")
-    with folder_for(args.out, "speed") as out:
+    with folder_for(args.out, "speed", ("README.md", *pictures.NAMES),
+                    options.inputs(args.data, settings.sg)) as out:
         earlier = read(out) if (out / "results.json").exists() else None
         if earlier:
             kept = ", ".join(earlier.get("finished", [])) or "nothing yet"
@@ -60,7 +62,8 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
         results = compare_speed(
             plan, earlier, on_part=lambda results: print(f"so far in {write(results, out)}"))
         # Where code is hosted, a folder shows this file.
-        (out / "README.md").write_text(document(results), encoding="utf-8")
+        with whole(out / "README.md") as temporary:
+            temporary.write_text(document(results), encoding="utf-8")
         written = [out / "results.json", out / "README.md", *pictures.draw_all(results, out)]
     print(render(results))
     for name, value in results["findings"].items():

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from sgdni._util.blas import blas_threads
 from sgdni._util.checks import check_count
+from sgdni._util.files import check_apart, check_writable, whole
 from sgdni.cli import options
 from sgdni.data import load
 from sgdni.parallel.workers.ranks import under_mpiexec, world
@@ -66,12 +67,15 @@ def run(args: argparse.Namespace) -> None:
     checkpoint, history = getattr(args, "checkpoint", resume), getattr(args, "history", None)
     if over_mpi(args) and world().rank:  # rank 0 alone writes
         checkpoint = history = None
-    for path in (checkpoint, history):
-        if path is not None:
-            options.check_writable(path)
+    outputs = [(option, path) for option, path in (("--checkpoint", checkpoint),
+                                                   ("--history", history)) if path is not None]
+    for _, path in outputs:
+        check_writable(path)
     if checkpoint is not None and checkpoint != resume and checkpoint.exists():
         raise ValueError(f"{checkpoint}: exists; go on from it with --resume, or name another file")
     job = _resumed_job(resume, args) if resume else _new_job(args)
+    own = [("--resume", resume)] if resume and checkpoint != resume else []
+    check_apart(outputs, [*own, *options.inputs(job["data"], job["settings"]["sg"])])
     data = load(job["data"])
     if not resume:
         settings = options.cut(Settings.from_dict(job["settings"]), job["method"], data)
@@ -105,7 +109,8 @@ def run(args: argparse.Namespace) -> None:
     finally:
         if history is not None:
             records = [record.to_dict() for record in trainer.history]
-            history.write_text(json.dumps({**job, "history": records}, indent=1) + "\n")
+            with whole(history) as temporary:
+                temporary.write_text(json.dumps({**job, "history": records}, indent=1) + "\n")
 
 
 def _new_job(args: argparse.Namespace) -> dict:

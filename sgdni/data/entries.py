@@ -58,6 +58,10 @@ class Entry:
         return Dataset(self.name, **arrays, n_classes=self.n_classes,
                        target_accuracy=self.target_accuracy, image_shape=self.image_shape)
 
+    def paths(self) -> list[Path]:
+        """Return the files that `load` reads, those of them that are there."""
+        raise NotImplementedError
+
     def _missing(self, folder: Path) -> list[str]:
         """Return the names of the files that a folder lacks."""
         raise NotImplementedError
@@ -89,6 +93,10 @@ class EmbeddedEntry(Entry):
     image_shape: tuple[int, int, int] | None = None
 
     remedy = "reinstall sgdni"
+
+    def paths(self) -> list[Path]:
+        folder = self.find()
+        return [] if folder is None else [folder / self.file]
 
     def _missing(self, folder: Path) -> list[str]:
         return [] if (folder / self.file).is_file() else [self.file]
@@ -147,6 +155,10 @@ class IdxEntry(Entry):
     def remedy(self) -> str:
         return (f"run `sgdni data download {self.name}` or set SGDNI_DATA to the folder that holds "
                 f"{self.name}/")
+
+    def paths(self) -> list[Path]:
+        folder = self.find()
+        return [] if folder is None else [file.find(folder) for file in self.files.values()]
 
     def _missing(self, folder: Path) -> list[str]:
         return [file.name for file in self.files.values() if file.find(folder) is None]

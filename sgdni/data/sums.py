@@ -133,6 +133,9 @@ class SumsEntry(Entry):
         """Return where the digits lie, or None."""
         return self.source.find()
 
+    def paths(self) -> list[Path]:
+        return self.source.paths()
+
     def load(self) -> Dataset:
         """Load the digits and pair them; DataError if they are missing or damaged."""
         return SumsDataset.draw(self.name, self.source.load(), self.n_train, self.n_test, self.side,

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from sgdni._util.files import temporary_beside
+from sgdni._util.files import Named, check_apart, check_writable, whole
 from sgdni.data import Dataset
 from sgdni.experiments.machine import describe
 from sgdni.runs.settings import Settings
@@ -29,15 +28,34 @@ def beginning(data: Dataset, settings: Settings) -> dict:
 
 
 @contextmanager
-def folder_for(out: Path | None, kind: str) -> Iterator[Path]:
+def folder_for(out: Path | None, kind: str, names: Iterable[str] = (),
+               inputs: Named = ()) -> Iterator[Path]:
     """Make a folder for results, a new one unless `out` is given, and drop it if it stays empty.
 
     Made before the work, to learn early that it cannot be. One that was there is left alone.
+
+    Parameters
+    ----------
+    names : what is written beside results.json
+    inputs : files that are read, with what they are
+
+    Raises
+    ------
+    ValueError
+        For files that cannot be written, or would take the place of an input, of each other, or,
+        in a folder without a results.json, of something else.
     """
     folder = out or Path("results") / time.strftime(f"{kind}-%Y%m%d-%H%M%S")
     ours = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
+        paths = [folder / name for name in ("results.json", *names)]
+        for path in paths:
+            check_writable(path)
+            if path.exists() and not paths[0].exists():
+                raise ValueError(f"{path}: exists, and stands beside no results.json; choose "
+                                 f"another folder")
+        check_apart([("--out:", path) for path in paths], inputs)
         yield folder
     finally:
         if ours and not any(folder.iterdir()):
@@ -47,15 +65,19 @@ def folder_for(out: Path | None, kind: str) -> Iterator[Path]:
 def write(results: dict, folder: Path) -> Path:
     """Write ``results.json`` into `folder`, all or nothing, and return its path."""
     path = folder / "results.json"
-    with temporary_beside(path) as temporary:
+    with whole(path) as temporary:
         temporary.write_text(json.dumps(as_written(results), indent=1) + "\n")
-        os.replace(temporary, path)
     return path
+
+
+def record_file(path: Path) -> Path:
+    """Return the path of a results.json: itself, or the one in a folder."""
+    return path / "results.json" if path.is_dir() else path
 
 
 def read(path: Path) -> dict:
     """Return what a results.json, or the one in a folder, holds. Raises ValueError, naming it."""
-    path = path / "results.json" if path.is_dir() else path
+    path = record_file(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sgdni._util.files import whole
+
 DPI = 150
 
 
@@ -42,5 +44,6 @@ def save(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     """Write each figure into `folder` under its name, and return the paths."""
     paths = [folder / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
-        figure.savefig(path, dpi=DPI)
+        with whole(path) as temporary:
+            figure.savefig(temporary, dpi=DPI, format="png")
     return paths

@@ -7,14 +7,13 @@ generators' states and the history. Nothing in it is pickled, so opening one run
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from sgdni._util.files import temporary_beside
+from sgdni._util.files import whole
 from sgdni.training.history import EpochRecord
 from sgdni.training.trainer import Trainer
 
@@ -33,7 +32,6 @@ def save(path: str | Path, trainer: Trainer, settings: dict) -> None:
     interruption leaves the former checkpoint as it was. `settings` is any JSON-ready dict; it
     comes back from `read_settings`.
     """
-    path = Path(path)
     meta = {
         "format": FORMAT,
         "settings": settings,
@@ -42,12 +40,8 @@ def save(path: str | Path, trainer: Trainer, settings: dict) -> None:
     }
     # Some generators keep arrays in their state.
     text = np.frombuffer(json.dumps(meta, default=np.ndarray.tolist).encode(), np.uint8)
-    with temporary_beside(path) as temporary:
-        with temporary.open("wb") as file:
-            np.savez(file, **{META: text}, **trainer.schedule.state())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+    with whole(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{META: text}, **trainer.schedule.state())
 
 
 def restore(path: str | Path, trainer: Trainer) -> None:

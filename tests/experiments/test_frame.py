@@ -224,7 +224,7 @@ def test_a_record_is_not_held_to_itself(coin, capsys, record):
     (coin / "link.json").symlink_to("a/results.json")
     (coin / "linked/results.json").symlink_to("../a/results.json")
     assert main(["experiment", "coin", "--out", "a", "--check", record]) == 2
-    assert "held to itself" in capsys.readouterr().err
+    assert "would overwrite the record of --check" in capsys.readouterr().err
 
 
 def test_numbers_of_numpy_and_switches_pass(coin, monkeypatch):

@@ -19,6 +19,8 @@ COLOURS = {
     "local-error": c.INDIGO, "local-loss": c.OLIVE,
 }
 
+NAMES = ("accuracy.png", "sg_error.png")
+
 
 def draw_all(results: dict, folder: Path) -> list[Path]:
     """Draw ``accuracy.png`` and, if any method has SG models, ``sg_error.png``; return paths."""

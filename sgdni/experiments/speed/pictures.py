@@ -21,6 +21,7 @@ from sgdni.plotting.figures import band, legend_below, save, tidy
 COLOURS = {BACKPROP: c.TRUE, SPLIT: c.BLUE, who.THREADS: c.PINK, DNI: c.SYNTHETIC,
            who.LOCAL_ERROR: c.INDIGO, who.LOCAL_LOSS: c.OLIVE, who.DATA_PARALLEL: c.ORANGE,
            who.DELAYED: c.SKY}
+NAMES = ("race.png", "sweep.png", "predicted.png", "break_even.png")
 WITHIN = 0.15  # what the predictions are held to
 
 
