@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,22 @@ class EpochRecord:
 
     @classmethod
     def from_dict(cls, record: dict) -> EpochRecord:
-        """Rebuild from `to_dict`, possibly after a trip through JSON."""
-        lists = {k: tuple(v) for k, v in record.items() if isinstance(v, list)}
-        return cls(**{**record, **lists})
+        """Rebuild from `to_dict`, possibly after a trip through JSON.
+
+        Raises
+        ------
+        TypeError, OverflowError
+            For what is no record.
+        """
+        made = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
+        for field in fields(cls):
+            value = getattr(made, field.name)
+            for number in value if field.type.startswith("tuple") else [value]:
+                whole = isinstance(number, int) and not isinstance(number, bool)
+                if not (whole or (isinstance(number, float) and field.type != "int")):
+                    raise TypeError(f"{field.name}: expected {field.type}, got {value!r}")
+                float(number)  # which a whole number may be too large for
+        return made
 
 
 def seconds_to_accuracy(history: list[EpochRecord], target: float) -> float | None:
