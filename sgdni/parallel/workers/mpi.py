@@ -13,7 +13,8 @@ from typing import Any
 
 from sgdni._util.fingerprint import fingerprint
 from sgdni.parallel.workers.ranks import LONGEST_SLEEP, rank_name, wait_until, world
-from sgdni.parallel.workers.team import ERROR, POLL_SECONDS, News, Work, portable
+from sgdni.parallel.workers.report import Report, report
+from sgdni.parallel.workers.team import ERROR, POLL_SECONDS, News, Work
 from sgdni.parallel.workers.threads import Threads
 from sgdni.parallel.workers.wire import RankChannel, Wire
 
@@ -48,7 +49,9 @@ class Mpi(Threads):
 
     def end(self, error: BaseException | None = None) -> None:
         if error is not None:
-            self._tell(ERROR, _with_place(error, self._rank))
+            left = isinstance(error, GeneratorExit)
+            self._tell(ERROR, self._report(
+                RuntimeError(f"{rank_name(self._rank)} has left the run") if left else error))
         super().end()
         self._meet()
 
@@ -60,7 +63,7 @@ class Mpi(Threads):
         news = []
         for i, kind, content in super()._news(working):
             if kind == ERROR:
-                content = _with_place(content, self._rank)
+                content = self._report(content)
             self._tell(kind, content)
             news.append((i, kind, content))
         for other in self._others:
@@ -89,7 +92,7 @@ class Mpi(Threads):
             while dest == self._rank and self._wire(*ends).received < count:
                 received = self._wire(*ends).receive()
                 if received is not None and tag == NEWS and received[0][0] == ERROR:
-                    self._errors[source] = received[0][1]
+                    self._errors[source] = received[0][1].error()
         for wire in self._wires.values():
             wait_until(lambda wire=wire: wire.under_way() == 0)
         self._comm.Free()
@@ -107,15 +110,11 @@ class Mpi(Threads):
                 f"NumPy, everywhere"
             )
 
+    def _report(self, error: BaseException) -> Report:
+        return report(error, f"in {rank_name(self._rank)}")
+
     def _wire(self, *ends: int) -> Wire:
         """Return the wire from one rank to another (source, dest, tag)."""
         if ends not in self._wires:
             self._wires[ends] = Wire(self._comm, *ends)
         return self._wires[ends]
-
-
-def _with_place(error: BaseException, rank: int) -> BaseException:
-    """Return the error with notes on where it happened, in a form that can be sent."""
-    if isinstance(error, GeneratorExit):
-        return RuntimeError(f"{rank_name(rank)} has left the run")
-    return portable(error, f"in {rank_name(rank)}")

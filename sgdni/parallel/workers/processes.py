@@ -24,6 +24,7 @@ from typing import Any
 
 from sgdni._util.blas import blas_threads
 from sgdni.parallel.workers.memory import SharedChannel
+from sgdni.parallel.workers.report import report
 from sgdni.parallel.workers.team import (
     ERROR,
     POLL_SECONDS,
@@ -32,7 +33,6 @@ from sgdni.parallel.workers.team import (
     News,
     Team,
     Work,
-    portable,
 )
 
 END = "end"  # to a process that stays: do not
@@ -137,12 +137,18 @@ class Processes(Team):
             while True:
                 kind, content = work(emit)
                 if kind == ERROR:
-                    content = portable(content, f"in the process of {self.worker} {work.i + 1}")
+                    raise content
                 hand_out()
                 connection.send((kind, content))
                 if not work.stay or kind != STATE or (message := connection.recv()) == END:
                     break
                 work.stay(work.i, message)
+        except BaseException as error:  # of the task, of what it emits, of anything
+            where = f"in the process of {self.worker} {work.i + 1}"
+            with contextlib.suppress(Exception):  # it may be they that cannot be sent
+                hand_out()
+            with contextlib.suppress(OSError):  # the parent has gone
+                connection.send((ERROR, report(error, where)))
         finally:
             connection.close()
             os._exit(0)  # leave at once: what the parent registered for its exit is not ours

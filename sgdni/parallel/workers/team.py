@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sgdni.parallel.workers.channel import ChannelClosed, Link
+from sgdni.parallel.workers.report import Report, in_words, report
 
 POLL_SECONDS = 0.05  # how often results are handed out; waking for each one would cost more
 RESULTS, STATE, ENDED, ERROR = "results", "state", "ended", "error"  # what workers have to say
@@ -92,7 +91,7 @@ class Team(ABC):
                     if kind == STATE:
                         states[i] = content
                     elif kind == ERROR:
-                        self._errors[i] = content
+                        self._errors[i] = _error(content)
                         self._stop()
         except BaseException as error:  # Ctrl-C; or GeneratorExit: the caller has left
             self.end(error)
@@ -101,6 +100,8 @@ class Team(ABC):
             self.end()
         if self._errors:
             error, self._errors = self._first_error(), {}  # its traceback would keep all alive
+            if isinstance(error, StopIteration):  # which would end this generator, textless
+                error = in_words(report(error))
             raise error
         if take_state is not None:
             for i in sorted(states):
@@ -126,13 +127,5 @@ class Team(ABC):
         """End all workers, whatever they are at: because of an error here, if there is one."""
 
 
-def portable(error: BaseException, *notes: str) -> BaseException:
-    """Return the error with notes and its traceback, in a form that another process can read."""
-    notes = *notes, "".join(traceback.format_exception(error)).rstrip()
-    error.__notes__ = [*getattr(error, "__notes__", []), *notes]
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # as of an __init__ with arguments of its own
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-        error.__notes__ = [*notes]
-    return error
+def _error(content: BaseException | Report) -> BaseException:
+    return content.error() if isinstance(content, Report) else content
