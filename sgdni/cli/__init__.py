@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sgdni._util.version import __version__
 from sgdni.cli import benchmark, data, experiment, options, train
-from sgdni.parallel.workers.ranks import as_one
+from sgdni.parallel.workers.ranks import as_one, under_mpiexec
 from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
 
@@ -21,6 +21,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns 0, or 1 for a diverged run or a check that failed, 2 for a user's error, 130 for Ctrl-C.
     """
+    argv = sys.argv[1:] if argv is None else argv
+    if not (argv[:1] == ["train"] and under_mpiexec()):
+        return _command(argv)
+    try:
+        return as_one(lambda: _command(argv))
+    except ImportError as error:
+        return _end(2, f"error: {error}")
+
+
+def _command(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="sgdni",
         description="Decoupled neural interfaces with synthetic gradients, in pure NumPy.",
@@ -30,13 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(subparsers)
-    args = parser.parse_args(argv)
-    if not (args.command == "train" and train.over_mpi(args)):
-        return _run(args)
-    try:
-        return as_one(lambda: _run(args))
-    except ImportError as error:
-        return _end(2, f"error: {error}")
+    return _run(parser.parse_args(argv))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -7,14 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from sgdni._util.blas import blas_threads
 from sgdni._util.checks import check_count
 from sgdni._util.files import check_apart, check_writable, whole
+from sgdni._util.version import __version__
 from sgdni.cli import options
 from sgdni.data import load
-from sgdni.parallel.workers.ranks import under_mpiexec, world
+from sgdni.parallel.workers.ranks import check_alike, under_mpiexec, world
 from sgdni.runs.methods import METHODS, PARALLEL_METHODS, build_trainer
 from sgdni.runs.settings import Settings
 from sgdni.schedules import StepResult
@@ -53,19 +55,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-def over_mpi(args: argparse.Namespace) -> bool:
-    """Whether the command line asks for ranks of MPI, or its checkpoint may."""
-    if hasattr(args, "resume"):
-        return under_mpiexec()
-    return getattr(args, "engine", None) == "mpi"
-
-
 def run(args: argparse.Namespace) -> None:
     """Train as the parsed arguments ask for."""
+    ranks = under_mpiexec()
+    if ranks:
+        given = {options.flag(name): value for name, value in vars(args).items() if name != "run"}
+        check_alike({**given, "version of sgdni": __version__, "of NumPy": np.__version__})
     check_count("--epochs", args.epochs)
     resume = getattr(args, "resume", None)
     checkpoint, history = getattr(args, "checkpoint", resume), getattr(args, "history", None)
-    if over_mpi(args) and world().rank:  # rank 0 alone writes
+    if ranks and world().rank:  # rank 0 alone writes
         checkpoint = history = None
     outputs = [(option, path) for option, path in (("--checkpoint", checkpoint),
                                                    ("--history", history)) if path is not None]
@@ -74,6 +73,11 @@ def run(args: argparse.Namespace) -> None:
     if checkpoint is not None and checkpoint != resume and checkpoint.exists():
         raise ValueError(f"{checkpoint}: exists; go on from it with --resume, or name another file")
     job = _resumed_job(resume, args) if resume else _new_job(args)
+    engine = job["settings"]["engine"]
+    if ranks and engine != "mpi":
+        raise ValueError(
+            f"{resume}: made with engine {engine}; go on with it without mpiexec" if resume else
+            f"--engine: got {engine} under mpiexec; start it without, or with --engine mpi")
     own = [("--resume", resume)] if resume and checkpoint != resume else []
     check_apart(outputs, [*own, *options.inputs(job["data"], job["settings"]["sg"])])
     data = load(job["data"])
@@ -83,6 +87,8 @@ def run(args: argparse.Namespace) -> None:
     trainer = build_trainer(job["method"], Settings.from_dict(job["settings"]), data)
     if resume:
         restore(resume, trainer)
+        if ranks:
+            check_alike({f"{resume}": job, "its epochs": len(trainer.history)})
         print(f"{resume}: {len(trainer.history)} epochs done")
         if len(trainer.history) >= args.epochs:
             print(f"nothing left to do: --epochs {args.epochs} counts the epochs done, too")
@@ -129,9 +135,6 @@ def _resumed_job(path: Path, args: argparse.Namespace) -> dict:
     job = read_settings(path)
     if job.keys() != {*DEFAULTS, "settings"}:
         raise CheckpointError(f"{path}: not made by sgdni train; nothing was restored")
-    if over_mpi(args) and job["settings"]["engine"] != "mpi":
-        raise ValueError(f"{path}: made with engine {job['settings']['engine']}; go on with it "
-                         f"without mpiexec")
     return job
 
 

@@ -163,6 +163,69 @@ def test_resuming_another_engines_run_in_ranks_is_refused(tmp_path):
     assert done.returncode == 2
 
 
+def unlike(*ways, options=()):
+    """Start a training in two ranks, each with options of its own; return what each line says."""
+    one, other = ([sys.executable, *TRAIN[:3], "--hidden", "8", *map(str, options), *map(str, way)]
+                  for way in ways)
+    done = subprocess.run([MPIEXEC, "-n", "1", *one, ":", "-n", "1", *other], text=True,
+                          capture_output=True, timeout=SECONDS, env=environment(), cwd=HERE)
+    assert done.returncode in (1, 2) and "Traceback" not in done.stderr
+    return [line for line in done.stderr.splitlines() if line.startswith("sgdni: ")]
+
+
+MPI = ["--engine", "mpi"]
+
+
+@needs_mpi
+@pytest.mark.parametrize("ways, difference", [
+    (([*MPI, "--epochs", 2], [*MPI, "--epochs", 1]), "--epochs: 1 in rank 1 (module 2), 2 in"),
+    (([*MPI, "--lr", 0.1], [*MPI, "--lr", 0.2]), "--lr: 0.2 in rank 1 (module 2), 0.1 in"),
+    (([*MPI], [*MPI, "--seed", 0]), "--seed: 0 in rank 1 (module 2), not given in"),
+    ((MPI, []), "--engine: not given in rank 1 (module 2), 'mpi' in"),
+    (([], MPI), "--engine: 'mpi' in rank 1 (module 2), not given in"),
+])
+def test_ranks_with_other_options_are_refused_by_name(ways, difference):
+    assert unlike(*ways) == [f"sgdni: error: engine mpi: {difference} rank 0 (module 1); expected "
+                             f"the same in all ranks"]
+
+
+@needs_mpi
+def test_ranks_with_other_checkpoints_under_one_name_are_refused(tmp_path):
+    """As on two machines: the same path, another file."""
+    fixed = [*MPI, "--cuts", 1, "--hidden", 8, "--checkpoint", "run.npz"]
+    for name, epochs in (("a", 1), ("b", 2)):
+        (tmp_path / name).mkdir()
+        done = subprocess.run([*command(2, *TRAIN[:3], *fixed, "--epochs", epochs)],
+                              capture_output=True, text=True, timeout=SECONDS, env=environment(),
+                              cwd=tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    each = [["-n", "1", "-wdir", str(tmp_path / name), sys.executable, *TRAIN[:3], "--resume",
+             "run.npz", "--epochs", "3"] for name in ("a", "b")]
+    done = subprocess.run([MPIEXEC, *each[0], ":", *each[1]], text=True, capture_output=True,
+                          timeout=SECONDS, env=environment())
+    assert "its epochs: 2 in rank 1 (module 2), 1 in rank 0 (module 1)" in done.stderr
+    assert done.returncode == 2
+
+
+@needs_mpi
+def test_an_option_that_cannot_be_read_in_one_rank_ends_all():
+    assert unlike(MPI, [*MPI, "--lr", "none"]) == []  # argparse says it, and mpi that it was rank 1
+
+
+@needs_mpi
+def test_mpiexec_without_engine_mpi_is_refused():
+    assert unlike([], []) == [
+        "sgdni: error: --engine: got sequential under mpiexec; start it without, or with --engine "
+        "mpi"]
+
+
+@needs_mpi
+def test_a_rank_that_never_starts_mpi_is_not_waited_for():
+    done = program(2, "stays_away")
+    assert "a rank has not started MPI in 2 s; expected the same command" in done.stderr
+    assert done.returncode != 0 and "passed" not in done.stdout
+
+
 @needs_mpi
 def test_ctrl_c_ends_all_ranks(tmp_path):
     saved = tmp_path / "run.npz"

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import signal
 import sys
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import Any
 
 GRACE_SECONDS = 2.0  # how long a rank that failed waits for the others to say the same
+START_SECONDS = 60.0  # how long ranks wait for others that never start MPI
 # MPICH waits by asking over and over, which takes the core from a rank that computes. We ask
 # ourselves, with sleeps between that double up to a bound. Measured, 4 ranks on 2 cores, median
 # seconds for an epoch of backprop (cdni-ls) on mnist-5k: 1.48 (0.27) without sleeps, 0.63 (0.24)
@@ -53,6 +55,22 @@ def check_ranks(count: int, each: str) -> None:
             f"engine mpi: expected {count} ranks, one for each {each}, got {world().size}; "
             f"start it as: mpiexec -n {count} sgdni train --engine mpi ..."
         )
+
+
+def check_alike(options: Mapping[str, object]) -> None:
+    """Refuse ranks that were started with other options than rank 0: in all ranks, by name.
+
+    Raises ValueError.
+    """
+    comm = world()
+    wait_until(comm.Ibarrier().Test)
+    first, *others = comm.allgather({name: repr(value) for name, value in options.items()})
+    for rank, mine in enumerate(others, start=1):
+        for name in {**first, **mine}:
+            here, there = (seen.get(name, "not given") for seen in (mine, first))
+            if here != there:
+                raise ValueError(f"engine mpi: {name}: {here} in {rank_name(rank)}, {there} in "
+                                 f"{rank_name(0)}; expected the same in all ranks")
 
 
 def wait_until(ready: Callable[[], bool], check: Callable[[], None] = lambda: None,
@@ -96,6 +114,8 @@ def as_one(action: Callable[[], int]) -> int:
             stack.enter_context(redirect_stderr(held))
         try:
             status = action()
+        except SystemExit as end:  # of a command line that cannot be read
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
         except BaseException:
             traceback.print_exc()
             status = 1
@@ -137,6 +157,11 @@ def _watched(stack: ExitStack) -> Callable[[str], None]:
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     os.close(told)
     os.close(life)
+    if not select.select([words], [], [], START_SECONDS)[0]:
+        print(f"sgdni: a rank has not started MPI in {START_SECONDS:g} s; expected the same "
+              f"command in all ranks", file=sys.stderr, flush=True)
+        os.kill(child, signal.SIGKILL)
+        os._exit(1)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     *names, last = os.read(words, 1000).decode().split("\n")
     if last != "done":
