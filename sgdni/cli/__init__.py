@@ -21,30 +21,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns 0, or 1 for a diverged run or a check that failed, 2 for a user's error, 130 for Ctrl-C.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    if not (argv[:1] == ["train"] and under_mpiexec()):
-        return _command(argv)
+    argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        return as_one(lambda: _command(argv))
-    except ImportError as error:
+        if argv[:1] == ["train"] and under_mpiexec():
+            return as_one(lambda: _command(argv))
+        return _command(argv)
+    except ImportError as error:  # of MPI
         return _end(2, f"error: {error}")
+    except KeyboardInterrupt:  # where the command cannot catch it: at its end
+        return _end(130, "interrupted")
 
 
-def _command(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(
         prog="sgdni",
         description="Decoupled neural interfaces with synthetic gradients, in pure NumPy.",
         epilog="Start with: sgdni benchmark",
     )
-    parser.add_argument("--version", action="version", version=f"sgdni {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made.add_argument("--version", action="version", version=f"sgdni {__version__}")
+    subparsers = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(subparsers)
-    return _run(parser.parse_args(argv))
+    return made
 
 
-def _run(args: argparse.Namespace) -> int:
+def _command(argv: Sequence[str]) -> int:
     try:
+        args = parser().parse_args(argv)
         args.run(args)
     except (DivergenceError, FitError, options.CheckFailed) as error:
         return _end(1, f"{error}{_place(error)}")
@@ -55,6 +59,8 @@ def _run(args: argparse.Namespace) -> int:
         return _end(2, f"error: {error.filename}: a file stands where a folder is wanted")
     except (ValueError, OSError, ImportError) as error:
         return _end(2, f"error: {error}{_place(error)}")
+    except (MemoryError, OverflowError) as error:  # of numbers that are larger than anybody's
+        return _end(2, f"error: too large: {error or 'not enough memory'}{_place(error)}")
     except KeyboardInterrupt as error:
         return _end(130, f"interrupted{_place(error)}")
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -61,7 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--validate", type=int, default=None, metavar="N",
                         help="set N training images aside and test on those: for choosing "
                         "settings without looking at the test set")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR",
+    parser.add_argument("--out", type=options.path, default=None, metavar="DIR",
                         help="where pictures and results.json go (default: a new folder under "
                         "results/)")
     options.add_settings(parser)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from sgdni.cli import options
 from sgdni.data.catalogue import CATALOGUE
 from sgdni.data.download import download
 
@@ -30,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "download", help="fetch a data set that does not come with sgdni",
         description="Fetch a data set and verify it. Good files that are there already are kept.")
     fetch.add_argument("name", metavar="NAME", help="the data set, for example mnist")
-    fetch.add_argument("--folder", metavar="DIR", type=Path,
+    fetch.add_argument("--folder", metavar="DIR", type=options.path,
                        help="put the files into DIR/NAME/; sgdni finds them there if SGDNI_DATA is "
                        "DIR (default: $SGDNI_DATA if set, else the user's cache folder)")
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from sgdni._util.blas import blas_threads
 from sgdni._util.checks import check_count
+from sgdni.cli import options
 from sgdni.cli.options import CheckFailed, flag
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.frame import Experiment, Finding, Held, compare, picture, run
@@ -37,10 +38,10 @@ def _add(commands: argparse._SubParsersAction, experiment: Experiment) -> None:
                         help=f"less than a minute: --seeds 1, {small}")
     parser.add_argument("--seeds", type=int, metavar="N",
                         help=f"seeds 0 .. N - 1 (default: {experiment.seeds})")
-    parser.add_argument("--out", type=Path, metavar="DIR",
+    parser.add_argument("--out", type=options.path, metavar="DIR",
                         help="where results.json and the picture go (default: a new folder under "
                         "results/); seeds that are there are kept, and count")
-    parser.add_argument("--check", type=Path, metavar="RECORD",
+    parser.add_argument("--check", type=options.path, metavar="RECORD",
                         help="a results.json, or its folder: say which of its findings still hold")
     group = parser.add_argument_group("settings")
     for name, value in experiment.full.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 
 from sgdni._util.files import Named
 from sgdni._util.users import file_of
@@ -66,6 +67,13 @@ def cut(settings: Settings, method: str, data: Dataset) -> Settings:
         layers = ", ".join(map(str, with_cuts.cuts))
         print(f"interfaces after hidden layers: {layers} (by measured cost; --cuts sets others)")
     return with_cuts
+
+
+def path(text: str) -> Path:
+    """Return a path as typed; an empty one, as of a variable that is not set, is no path."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, got ''")
+    return Path(text)
 
 
 def inputs(data: str, sg: str | None) -> Named:

@@ -42,12 +42,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", metavar="NAME", help="data set (default: mnist-5k)")
     parser.add_argument("--epochs", type=int, default=10, metavar="N",
                         help="train until this many epochs are done")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE",
+    parser.add_argument("--checkpoint", type=options.path, metavar="FILE",
                         help="save here after every epoch (default: where --resume read)")
-    parser.add_argument("--resume", type=Path, metavar="FILE",
+    parser.add_argument("--resume", type=options.path, metavar="FILE",
                         help="go on from this checkpoint, with the method, data and settings it "
                         "was made with")
-    parser.add_argument("--history", type=Path, metavar="FILE",
+    parser.add_argument("--history", type=options.path, metavar="FILE",
                         help="write the records of all epochs here as JSON")
     parser.add_argument("--blas-threads", type=int, metavar="N",
                         help="threads for the matrix products (default: 1)")
@@ -133,8 +133,10 @@ def _resumed_job(path: Path, args: argparse.Namespace) -> dict:
         raise ValueError(f"--resume keeps the checkpoint's own settings; leave out "
                          f"{', '.join(map(options.flag, clash))}")
     job = read_settings(path)
-    if job.keys() != {*DEFAULTS, "settings"}:
+    if (job.keys() != {*DEFAULTS, "settings"} or not isinstance(job["settings"], dict)
+            or any(type(job[name]) is not type(value) for name, value in DEFAULTS.items())):
         raise CheckpointError(f"{path}: not made by sgdni train; nothing was restored")
+    Settings.from_dict(job["settings"])  # which may not be sound either
     return job
 
 

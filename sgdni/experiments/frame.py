@@ -81,18 +81,16 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
             check_finite(name, np.asarray(value))
     first = as_written({"experiment": experiment.name, "machine": describe(),
                         "settings": settings})
-    rows = _kept(first, folder)
+    rows = _kept(experiment, first, folder)
     done = {row["seed"] for row in rows}
     for seed in range(seeds):
         def progress(share: float, seed: int = seed) -> None:
-            on_progress((seed + share) / seeds)
+            on_progress(seed / seeds + share / seeds)
         progress(0.0)
         if seed not in done:
             rows += _with_seed(seed, experiment.run(settings, seed, progress))
             write({**first, "rows": rows}, folder)  # safe before anything is made of them
-        findings = as_written(experiment.find(rows))
-        results = {**first, "rows": rows, "findings": findings,
-                   "finding": experiment.say(findings)}
+        results = _concluded(experiment, first, rows)
         write(results, folder)
     on_progress(1.0)
     return results
@@ -105,7 +103,13 @@ def picture(experiment: Experiment, results: dict, folder: Path) -> Path:
     return path
 
 
-def _kept(first: dict, folder: Path) -> list[dict]:
+def _concluded(experiment: Experiment, first: dict, rows: list[dict]) -> dict:
+    """Return the results: what they start with, the rows, and what is found in them."""
+    findings = as_written(experiment.find(rows))
+    return {**first, "rows": rows, "findings": findings, "finding": experiment.say(findings)}
+
+
+def _kept(experiment: Experiment, first: dict, folder: Path) -> list[dict]:
     """Return the rows that `folder` holds already, of a run that starts in the same way."""
     path = folder / "results.json"
     if not path.exists():
@@ -113,8 +117,15 @@ def _kept(first: dict, folder: Path) -> list[dict]:
     earlier = read(path)
     check_same(first, earlier, path)
     rows = earlier.get("rows")
-    if not isinstance(rows, list) or not all(isinstance(r, dict) and "seed" in r for r in rows):
+    if not isinstance(rows, list) or not all(isinstance(r, dict) and type(r.get("seed")) is int
+                                             for r in rows):
         raise ValueError(f"{path}: not a results.json (expected rows, each with its seed)")
+    if rows:
+        try:  # before the work, all that is made of them after it
+            experiment.draw(_concluded(experiment, first, rows))
+        except Exception as error:
+            raise ValueError(f"{path}: its rows are none of {experiment.name} "
+                             f"({type(error).__name__}: {error})") from None
     return rows
 
 

@@ -80,7 +80,7 @@ def read(path: Path) -> dict:
     path = record_file(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a results.json ({error})") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path}: not a results.json (expected an object)")

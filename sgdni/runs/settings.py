@@ -146,9 +146,26 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: dict) -> Settings:
-        """Rebuild from `to_dict`, possibly after a trip through JSON; defaults for what lacks."""
+        """Rebuild from `to_dict`, possibly after a trip through JSON; defaults for what lacks.
+
+        Raises ValueError as Settings does, and for what is unknown or of another kind.
+        """
         known = {one.name for one in fields(cls)}
         if not values.keys() <= known:
             raise ValueError(f"settings: unknown {sorted(values.keys() - known)}")
+        for one in fields(cls):
+            value = values.get(one.name, one.default)
+            if not any(_is(value, kind) for kind in one.type.split(" | ")):
+                raise ValueError(f"settings: {one.name}: expected {one.type}, got {value!r}")
         lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
         return cls(**{**values, **lists})
+
+
+def _is(value: object, kind: str) -> bool:
+    """Whether a value, as JSON may have it, is of a field's kind."""
+    if kind == "tuple[int, ...]":
+        return isinstance(value, list | tuple) and all(_is(part, "int") for part in value)
+    if kind in ("int", "float"):
+        return isinstance(value, int if kind == "int" else int | float) and (
+            not isinstance(value, bool))
+    return isinstance(value, {"str": str, "bool": bool, "None": type(None)}[kind])
