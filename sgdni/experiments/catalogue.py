@@ -5,6 +5,7 @@ from __future__ import annotations
 from sgdni.experiments import (
     bp_lambda,
     characters,
+    convergence,
     convolutions,
     copying,
     delayed_recall,
@@ -33,5 +34,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         unlock.EXPERIMENT,
         sparse.EXPERIMENT,
         bp_lambda.EXPERIMENT,
+        convergence.EXPERIMENT,
     )
 }
