@@ -9,6 +9,7 @@ from sgdni.experiments import (
     convolutions,
     copying,
     delayed_recall,
+    implicit_loss,
     links,
     sg_quality,
     sparse,
@@ -35,5 +36,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         sparse.EXPERIMENT,
         bp_lambda.EXPERIMENT,
         convergence.EXPERIMENT,
+        implicit_loss.EXPERIMENT,
     )
 }

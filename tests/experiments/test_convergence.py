@@ -105,8 +105,8 @@ def test_findings_are_the_largest_over_all_cases_with_a_prediction():
         {"seed": 0, "what": "stability", "sg_rate": 1.0, "gap": None},
         {"seed": 0, "what": "new point", "cosine": 1.0, "gap": 2.0, "predicted": 2.0}])
     assert found == {"mse_gap": [np.inf], "log_gap": [0.5], "backprop_gap": [1e-12],
-                     "prediction_error": [pytest.approx(0.05)], "new_point_cosine": [1.0], "new_point_gap": [2.0],
-                     "largest_stable_sg_rate": [0.1]}
+                     "prediction_error": [pytest.approx(0.05)], "new_point_cosine": [1.0],
+                     "new_point_gap": [2.0], "largest_stable_sg_rate": [0.1]}
     assert "up to 0.5 above it" in say(found)
 
 
