@@ -11,6 +11,7 @@ from sgdni.experiments import (
     delayed_recall,
     implicit_loss,
     links,
+    representations,
     sg_quality,
     sparse,
     steps,
@@ -37,5 +38,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         bp_lambda.EXPERIMENT,
         convergence.EXPERIMENT,
         implicit_loss.EXPERIMENT,
+        representations.EXPERIMENT,
     )
 }

@@ -94,8 +94,9 @@ def at_an_interface(method: str, settings: dict, data: Dataset, aside: Dataset, 
     trainer = build_trainer(method, best, data)
     reached = accuracy_after(trainer, settings["steps"])
     network = trainer.schedule.network
-    x = scale_pixels(data.x_test[: settings["images"]], np.float64)
-    c = network.context(x, data.y_test[: settings["images"]])[0]
+    some = np.random.default_rng(seed).permutation(len(data.x_test))[: settings["images"]]
+    x = scale_pixels(data.x_test[some], np.float64)
+    c = network.context(x, data.y_test[some])[0]
     h = network.modules[0].forward(x, training=False).copy()
     J = np.stack([jacobian(network.interfaces[0].model, one, context)
                   for one, context in zip(h, c, strict=True)])
