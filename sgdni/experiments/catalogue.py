@@ -11,6 +11,8 @@ from sgdni.experiments import (
     delayed_recall,
     implicit_loss,
     links,
+    one_view,
+    random_labels,
     representations,
     sg_quality,
     sparse,
@@ -39,5 +41,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         convergence.EXPERIMENT,
         implicit_loss.EXPERIMENT,
         representations.EXPERIMENT,
+        one_view.EXPERIMENT,
+        random_labels.EXPERIMENT,
     )
 }

@@ -2,6 +2,12 @@
 
 from sgdni.synthetic.base import SyntheticGradient
 from sgdni.synthetic.convolutional import ConvSG
+from sgdni.synthetic.feedback import (
+    DirectFeedbackSG,
+    FeedbackAlignmentSG,
+    KickbackSG,
+    SignSymmetricSG,
+)
 from sgdni.synthetic.fitting import Fit, FitError, GradientFit, LeastSquaresFit
 from sgdni.synthetic.heads import Head, HiddenHead, LinearHead
 from sgdni.synthetic.images import ChannelMeans, PerPixel
@@ -12,7 +18,8 @@ from sgdni.synthetic.nothing import ZeroSG
 from sgdni.synthetic.traces import TraceFit
 
 __all__ = [
-    "ChannelMeans", "ConvSG", "Fit", "FitError", "GradientFit", "Head", "HiddenHead",
-    "LeastSquaresFit", "LinearHead", "LinearSG", "LocalErrorSG", "PerPixel", "ReluInput",
-    "SyntheticGradient", "SyntheticInput", "TraceFit", "ZeroSG",
+    "ChannelMeans", "ConvSG", "DirectFeedbackSG", "FeedbackAlignmentSG", "Fit", "FitError",
+    "GradientFit", "Head", "HiddenHead", "KickbackSG", "LeastSquaresFit", "LinearHead", "LinearSG",
+    "LocalErrorSG", "PerPixel", "ReluInput", "SignSymmetricSG", "SyntheticGradient",
+    "SyntheticInput", "TraceFit", "ZeroSG",
 ]

@@ -32,10 +32,12 @@ from sgdni.synthetic import (
     GradientFit,
     Head,
     HiddenHead,
+    KickbackSG,
     LinearHead,
     LinearSG,
     LocalErrorSG,
     PerPixel,
+    SignSymmetricSG,
 )
 
 F64 = np.float64
@@ -242,6 +244,8 @@ SYNTHETIC = [
     Case("LocalErrorSG, images", check_synthetic, local_error(LinearHead, (2, 2, 2))),
     Case("LocalErrorSG, regression", check_synthetic, local_error(LinearHead, task="regression")),
     Case("LocalErrorSG, hidden head", check_synthetic, local_error(HiddenHead, m=6)),
+    Case("SignSymmetricSG", check_synthetic, SignSymmetricSG.example),
+    Case("KickbackSG", check_synthetic, KickbackSG.example),
 ]
 
 CASES = LAYERS + IMAGES + RECURRENT + MODULES + LOSSES + SYNTHETIC
