@@ -119,9 +119,9 @@ def say(findings: Findings) -> str:
         " ".join(number(epochs, "{:.0f}") for epochs in findings[f"epochs_to_90_by_place{name}"])
         for name in ("", "_local_error", "_top_only"))
     backprop = number(median(findings["epochs_to_90_backprop"]), "{:.0f}")
-    return (f"Epochs to know 90% of random labels, by the interface's place from the bottom: "
-            f"linear {linear}, local error {local}.\nLayers above it alone {control}, backprop "
-            f"{backprop} (a dash: never)")
+    return (f"Epochs until 90% of random labels are known: backprop {backprop}. By the interface's "
+            f"place, bottom up:\nlinear {linear}; local error {local}; the layers above alone "
+            f"{control} (a dash: never)")
 
 
 def draw(results: dict) -> Figure:
