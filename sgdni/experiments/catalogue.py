@@ -9,6 +9,7 @@ from sgdni.experiments import (
     convolutions,
     copying,
     delayed_recall,
+    depth,
     implicit_loss,
     links,
     one_view,
@@ -43,5 +44,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         representations.EXPERIMENT,
         one_view.EXPERIMENT,
         random_labels.EXPERIMENT,
+        depth.EXPERIMENT,
     )
 }
