@@ -140,6 +140,27 @@ def test_what_is_said_of_copy():
     assert "8 without and 14 with synthetic gradients" in WORDS
 
 
+def test_what_is_said_of_repeat_copy():
+    record = json.loads((ROOT / "benchmarks/records/repeat-copy/results.json").read_text())
+    found, s = record["findings"], record["settings"]
+    assert (s["window"], s["windows"], len(s["rates"])) == (3, 60000, 2)
+    assert max(max(found[f"longest_{name}"]) for name in ("sg", "sg_aux", "sg_shuffled")) == max(
+        found["longest_tbptt"])  # "no gain"
+    assert 1.9 < min(found["longest_sg_context"]) / max(found["longest_tbptt"]) < 2.1
+    paper = [PAPER[True][name][3] for name in ("BPTT", "DNI", "DNI + auxiliary")]
+    assert (f"{paper[0]} without and {paper[1]} with synthetic gradients, {paper[2]} with the "
+            "auxiliary task") in WORDS
+
+
+def test_what_is_said_of_steps():
+    found = json.loads((ROOT / "benchmarks/records/steps/results.json").read_text())["findings"]
+    assert f"it is {found['cdni_ls_1_8']:.2f} with one interface" in WORDS
+    assert f"{found['cdni_ls_4_8']:.2f} with four" in WORDS
+    loss = [value for name, value in found.items() if name.startswith("local_loss")]
+    assert len(loss) == 4
+    assert f"takes {min(loss):.2f} to {max(loss):.2f} times backprop's steps" in WORDS
+
+
 def test_what_is_said_of_traces():
     found = json.loads((ROOT / "benchmarks/records/bp-lambda/results.json").read_text())["findings"]
     for rho in (90, 97):  # "differ least from seed to seed"

@@ -8,7 +8,7 @@ of those outputs the loss is at its optimum. For a squared error that is the opt
 For a log loss it is the logistic regression *on the least-squares classifier's outputs*, and as a
 rule not the one on x.
 
-Critical points: Czarnecki et al. 2017, sections 3 and 4. float64 throughout.
+Critical points: Czarnecki et al. 2017. float64 throughout.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.experiments.in_time import Answers, best_rate, build
 from sgdni.experiments.tables import markdown
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
-from sgdni.plotting.figures import tidy
+from sgdni.plotting.figures import legend_below, tidy
 from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
 
@@ -126,7 +126,7 @@ def by_window(records: Sequence[dict], *, repeat: bool) -> str:
 
 def draw(results: dict, *, repeat: bool) -> Figure:
     s = results["settings"]
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axes, table = figure.subplots(1, 2, width_ratios=(4, 1), sharey=True)
     for name, colour in COLOURS.items():
         for k, row in enumerate(best_rate(results["rows"], name, score)):
@@ -135,7 +135,7 @@ def draw(results: dict, *, repeat: bool) -> Figure:
             axes.step(windows, lengths, where="post", color=colour, linewidth=1.2,
                       label=None if k else f"{name}, rate {row['rate']:g}")
     axes.set(xlabel="windows", ylabel="longest length mastered", xlim=(0, s["windows"]))
-    axes.legend(frameon=False, fontsize=8)
+    legend_below(figure, axes)
     for name, lengths in PAPER[repeat].items():
         if s["window"] in lengths:
             table.plot(0, lengths[s["window"]], "_", color="0.3", markersize=14)

@@ -2,7 +2,7 @@
 
 Feedback alignment and its kin say what becomes of an error on its way down: delta = e P, with a P
 that is random, or has the signs or a small part of what backpropagation would use. Czarnecki et
-al. 2017 (section 6) see them as synthetic gradients that are given the error. Where modules are
+al. 2017 see them as synthetic gradients that are given the error. Where modules are
 decoupled it is not there yet when a module learns, so the error is that of the module's own local
 head, as in `local_error`; what the rule takes P from is either nothing from above or the targets,
 when they come:
