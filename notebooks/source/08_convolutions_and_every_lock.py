@@ -192,7 +192,8 @@ for row in images:
 
 # %% [markdown]
 # So pure NumPy takes a little less time than PyTorch for a convolution over one channel, under half
-# as long again for one over many, and less for pooling, one thread each. (Pooling takes of every 2 x 2 pixels the largest, or the mean.)
+# as long again for one over many, and less for pooling, one thread each. (Pooling takes of every
+# 2 x 2 pixels the largest, or the mean.)
 #
 # ## A model of the gradient, for images
 #
@@ -224,7 +225,7 @@ speed = {row["layer"].split(",")[0]: row["time_vs_pytorch"] for row in images}
 stated("a little less time than PyTorch for a convolution over one channel",
        0.8 < speed["Conv2D 1 -> 16"] < 1)
 stated("under half as long again for one over many", 1.2 < speed["Conv2D 16 -> 32"] < 1.5)
-stated("less time for pooling", all(r < 0.75 for name, r in speed.items() if "Pool" in name))
+stated("less for pooling", all(r < 0.75 for name, r in speed.items() if "Pool" in name))
 
 
 # %%
