@@ -44,16 +44,19 @@ def test_it_is_short_and_the_answer_comes_first():
 
 
 def test_the_answer_is_that_of_the_record():
-    record = json.loads((ROOT / "benchmarks/records/race/results.json").read_text())
+    record, another = (json.loads((ROOT / f"benchmarks/records/{name}/results.json").read_text())
+                       for name in ("race", "race-100mbit"))
     found, rows = record["findings"], {row["name"]: row for row in record["race"]}
     net = NETWORKS["1gbit"]
     theirs = times_faster(rows[f"{LOCAL_ERROR}, {net}"], rows[f"{DATA_PARALLEL}, {net}"])
-    assert found["time_to_target_vs_best_rival"] < 1  # "data-parallel backpropagation is sooner"
-    said = README
+    later, said = another["findings"], README
     for words, value in {
-        "no: 1.08 times as soon": found["time_to_target_vs_backprop"],
-        "2.94 against model-parallel": found["time_to_target_5ms_vs_model_parallel"],
-        "2.82 against data-parallel": found["time_to_target_5ms_vs_data_parallel"],
+        "no: 1.08": found["time_to_target_vs_backprop"],
+        " or 1.31 times as soon": later["time_to_target_vs_backprop"],
+        "(0.93": found["time_to_target_vs_best_rival"],
+        " or 1.01)": later["time_to_target_vs_best_rival"],
+        "2.94 times against model-parallel": found["time_to_target_5ms_vs_model_parallel"],
+        "2.82\nagainst data-parallel": found["time_to_target_5ms_vs_data_parallel"],
         "3.29 times as long at 1 ms and 1 Gbit/s": theirs["seconds_to_target"],
     }.items():
         assert words in said and f"{value:.2f}" in words, (words, value)
