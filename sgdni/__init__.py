@@ -13,7 +13,7 @@ from a room that stands below it in this list:
     data            data sets: known ones, loading, download
     schedules       who does what when, in one thread: the algorithms
     parallel        the same with a worker for each module
-    analysis        what training did: the quality of synthetic gradients
+    analysis        what training did: quality of SGs, end points, implied losses, similarity
     training        the epoch loop, evaluation, checkpoints
     timeline        who waits for whom: costs, schedules played through, Gantt charts
     runs            settings, methods by name, cuts by measured cost

@@ -8,7 +8,10 @@ of those outputs the loss is at its optimum. For a squared error that is the opt
 For a log loss it is the logistic regression *on the least-squares classifier's outputs*, and as a
 rule not the one on x.
 
-Critical points: Czarnecki et al. 2017. float64 throughout.
+A softmax's A is not invertible, since the rows of delta add up to 0: there it holds for an output
+layer that starts at zero.
+
+Critical points of synthetic gradients: Czarnecki et al. 2017. float64 throughout.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Two ways, both blind to turns of the units' axes: matrices of how unlike the examples are in each
 (representational similarity analysis, Kriegeskorte et al. 2008), and the linear centred kernel
-alignment (Kornblith et al. 2019, equation 3, in the form of section 3). Widths may differ.
+alignment (Kornblith et al. 2019). Widths may differ.
 """
 
 from __future__ import annotations

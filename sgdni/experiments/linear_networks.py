@@ -9,8 +9,8 @@ from sgdni.losses import Loss, MeanSquaredError
 from sgdni.networks import Interface, Module, Network
 from sgdni.networks.interface import one_hot, values
 from sgdni.optimizers import SGD
-from sgdni.schedules import Backprop, Decoupled
-from sgdni.synthetic import Fit, LeastSquaresFit, LinearHead, LinearSG, LocalErrorSG
+from sgdni.schedules import Backprop, Decoupled, DivergenceError
+from sgdni.synthetic import Fit, FitError, LeastSquaresFit, LinearHead, LinearSG, LocalErrorSG
 
 OUTPUTS = 5
 #: name: (widths of the hidden layers, how many layers of weights stand below the interface)
@@ -65,8 +65,8 @@ def linear_network(name: str, model: str, d: int, lr: float, rng: np.random.Gene
     widths = [d, *hidden, n_out]
     layers: list[Layer] = [Dense(a, b, rng, gain=1.0, dtype=np.float64)
                            for a, b in zip(widths[:-1], widths[1:], strict=True)]
-    if not hidden:
-        layers[0].params["W"][...] = 0
+    if below == len(layers):
+        layers[-1].params["W"][...] = 0
     above = layers[below:] or [Flatten()]  # of rows: the identity
     if n_out == 1:
         above = [*above, OneLogit()]
@@ -96,3 +96,11 @@ def train(network: Network, x: np.ndarray, y: np.ndarray, steps: int) -> np.ndar
 
 def mean_loss(loss: Loss, h: np.ndarray, y: np.ndarray) -> float:
     return float(loss(h, y)[0].mean())
+
+
+def gap_of(network: Network, x: np.ndarray, y: np.ndarray, steps: int, best: float) -> float:
+    """Return by how much the loss ends above the best one; infinite if training diverged."""
+    try:
+        return mean_loss(network.loss, train(network, x, y, steps), y) - best
+    except (DivergenceError, FitError):
+        return np.inf

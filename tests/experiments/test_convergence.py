@@ -69,6 +69,12 @@ def test_below_an_output_that_is_trained_truly_local_error_reaches_what_linear_d
     assert abs(rows["local error"]["gap"]) < 0.01 * rows["linear"]["gap"]
 
 
+@pytest.mark.parametrize("name", ["direct", "deep"])
+def test_from_an_output_at_zero_many_classes_end_where_it_is_predicted(name):
+    linear = by_model(classes_case("log loss", name, SMALL | {"size": 400}, 0))["linear"]
+    assert linear["gap"] == pytest.approx(linear["predicted"], abs=1e-5)
+
+
 def test_a_model_without_labels_stops_at_the_best_multiple_of_the_start():
     found = new_critical_point(100, 1000, np.random.default_rng(0))
     assert found["cosine"] == pytest.approx(1, abs=1e-9)
@@ -105,6 +111,7 @@ def test_findings_are_the_largest_over_all_cases_with_a_prediction():
         {"seed": 0, "what": "stability", "sg_rate": 1.0, "gap": None},
         {"seed": 0, "what": "new point", "cosine": 1.0, "gap": 2.0, "predicted": 2.0}])
     assert found == {"mse_gap": [np.inf], "log_gap": [0.5], "backprop_gap": [1e-12],
+                     "prediction_error_classes": [1e-12],
                      "prediction_error": [pytest.approx(0.05)], "new_point_cosine": [1.0],
                      "new_point_gap": [2.0], "largest_stable_sg_rate": [0.1]}
     assert "up to 0.5 above it" in say(found)
