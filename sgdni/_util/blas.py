@@ -6,13 +6,19 @@ from contextlib import AbstractContextManager
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from sgdni._util.checks import check_count
+
+MOST = 1024  # a C int would not hold any number
+
 
 def blas_threads(count: int) -> AbstractContextManager:
     """Let BLAS use `count` threads inside the ``with`` block, everywhere in this process.
 
     Without effect on Apple's Accelerate, which some NumPy builds for macOS use: there set
     ``VECLIB_MAXIMUM_THREADS`` before Python starts. `blas_libraries` is empty then.
+    Raises ValueError for a count that is none.
     """
+    check_count("threads of the matrix products", count, 1, MOST)
     return threadpool_limits(limits=count, user_api="blas")
 
 

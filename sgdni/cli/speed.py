@@ -15,7 +15,7 @@ from sgdni.data import Dataset
 from sgdni.experiments.record import folder_for, read, write
 from sgdni.experiments.speed import pictures
 from sgdni.experiments.speed.contenders import Links, Plan
-from sgdni.experiments.speed.run import compare_speed
+from sgdni.experiments.speed.run import compare_speed, kept
 from sgdni.experiments.speed.tables import document, render
 from sgdni.experiments.tables import number
 from sgdni.runs.cuts import balance, cores
@@ -46,10 +46,10 @@ def run(args: argparse.Namespace, data: Dataset, **race) -> None:
                          f"{settings.network} add --quick, for the race alone")
     with folder_for(args.out, "speed", ("README.md", *pictures.NAMES),
                     options.inputs(args.data, settings.sg)) as out:
-        earlier = read(out) if (out / "results.json").exists() else None
+        there = out / "results.json"
+        earlier = kept(read(there), there) if there.exists() else None
         if earlier:
-            kept = ", ".join(earlier.get("finished", [])) or "nothing yet"
-            print(f"going on in {out}, finished: {kept}")
+            print(f"going on in {out}, finished: {', '.join(earlier['finished']) or 'nothing yet'}")
         if settings.cuts is None and earlier:
             settings = replace(settings, cuts=tuple(earlier["settings"]["cuts"]))
         if settings.cuts is None:

@@ -98,8 +98,14 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
 
 def picture(experiment: Experiment, results: dict, folder: Path) -> Path:
     """Draw the results into `folder`, and return where. Apart from `run`, which may take a night:
-    a picture that fails costs nothing but itself."""
-    [path] = save({experiment.name: experiment.draw(results)}, folder)
+    a picture that fails costs nothing but itself. Raises ValueError."""
+    try:
+        [path] = save({experiment.name: experiment.draw(results)}, folder)
+    except OSError:
+        raise
+    except Exception as error:  # of rows that somebody has edited, too
+        raise ValueError(f"{experiment.name}: its rows cannot be drawn ({type(error).__name__}: "
+                         f"{error})") from error
     return path
 
 
@@ -121,8 +127,8 @@ def _kept(experiment: Experiment, first: dict, folder: Path) -> list[dict]:
                                              for r in rows):
         raise ValueError(f"{path}: not a results.json (expected rows, each with its seed)")
     if rows:
-        try:  # before the work, all that is made of them after it
-            experiment.draw(_concluded(experiment, first, rows))
+        try:  # before the work what is made of them after it
+            _concluded(experiment, first, rows)
         except Exception as error:
             raise ValueError(f"{path}: its rows are none of {experiment.name} "
                              f"({type(error).__name__}: {error})") from None

@@ -19,12 +19,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgdni.cli import main, parser
+from sgdni.cli import main, parser, speed
+from sgdni.data import load
 from sgdni.experiments.machine import describe
-from sgdni.experiments.record import as_written
+from sgdni.experiments.record import as_written, beginning
 from sgdni.plotting import figures
+from sgdni.runs.settings import Settings
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and timers of Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="limits and timers of Linux"),
+    # Of an interrupt within a callback of the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 SECONDS = 0.1  # for each; then Ctrl-C
 MEMORY = 3 << 30  # bytes that all may take together
@@ -209,6 +215,20 @@ def test_any_record_to_check_and_to_go_on_from(folder, stress, monkeypatch):
         assert code in (0, 1, 2, 130) and "Traceback" not in said, f"{i}: {words}\n{said}"
 
 
+def test_any_record_of_a_race_to_go_on_from(folder, stress, monkeypatch):
+    monkeypatch.setattr(figures, "DPI", 10)
+    rng, data = np.random.default_rng(0), load("mnist-5k")
+    record = json.loads((RECORDS / "speed/results.json").read_text())
+    settings = Settings(**speed.SETTINGS, cuts=tuple(record["settings"]["cuts"]))
+    good = {**record, **beginning(data, settings), "target": data.target_accuracy}
+    words = ["benchmark", "--speed", "--out", "race"]
+    Path("race").mkdir()
+    for i in range(1 + stress // 40):
+        Path("race/results.json").write_text(json.dumps(damaged(rng, good) if i else good))
+        code, said = outcome(words, seconds=3 if i else 60)
+        assert code in ((0, 2, 130) if i else (0,)) and "Traceback" not in said, f"{i}:\n{said}"
+
+
 def test_any_settings_in_a_checkpoint(folder, stress):
     rng = np.random.default_rng(0)
     with zipfile.ZipFile("run.npz") as file:
@@ -223,7 +243,7 @@ def test_any_settings_in_a_checkpoint(folder, stress):
                 if name == "manifest.json":
                     content = json.dumps({**manifest, "about": bad})
                 file.writestr(name, content)
-        code, said = outcome(["train", "--resume", "bad.npz", "--epochs", "1"])
+        code, said = outcome(["train", "--resume", "bad.npz", "--epochs", "1"], seconds=2)
         assert code in (0, 2, 130) and "Traceback" not in said, f"{i}: {bad}\n{said}"
         assert code != 2 or said.count("\n") == 1
 

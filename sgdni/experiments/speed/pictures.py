@@ -27,9 +27,14 @@ WITHIN = 0.15  # what the predictions are held to
 
 def draw_all(results: dict, folder: Path) -> list[Path]:
     """Draw what was measured into `folder` and return the paths."""
+    return save(draw(results), folder)
+
+
+def draw(results: dict) -> dict[str, Figure]:
+    """Return the pictures of what was measured, by name."""
     parts = {"race": [race], "sweep": [sweep, predicted], "break_even_map": [break_even]}
-    return save({draw.__name__: draw(results) for part, drawn in parts.items()
-                 for draw in drawn if part in results}, folder)
+    return {picture.__name__: picture(results) for part, drawn in parts.items()
+            for picture in drawn if part in results}
 
 
 def race(results: dict) -> Figure:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from sgdni.experiments.record import beginning, check_same
 from sgdni.experiments.speed import contenders as who
 from sgdni.experiments.speed.breakeven import break_even_map
+from sgdni.experiments.speed.pictures import draw
 from sgdni.experiments.speed.race import parallel_limit, race, times_faster
 from sgdni.experiments.speed.sweep import sweep
+from sgdni.experiments.speed.tables import document
+from sgdni.runs.settings import Settings
 
 RIVALS = ("backprop", "data-parallel", "delayed")  # methods
 
@@ -42,6 +46,25 @@ def compare_speed(plan: who.Plan, earlier: dict | None = None,
             on_part(results)
     results["findings"] = findings(results["race"])
     on_part(results)
+    return results
+
+
+def kept(earlier: dict, where: Path) -> dict:
+    """Return the finished parts of a run that broke off, and what they start with.
+
+    Raises ValueError for what nothing can be made of: before the work, not after it.
+    """
+    try:
+        done = {name: earlier[name] for name in earlier["finished"]}
+        results = {**earlier, "finished": list(done), **done}
+        Settings.from_dict(results["settings"])
+        if "race" in done:
+            findings(done["race"])
+            document(results)
+            draw(results)
+    except Exception as error:
+        raise ValueError(f"{where}: nothing to go on from ({type(error).__name__}: {error})"
+                         ) from None
     return results
 
 
