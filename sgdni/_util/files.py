@@ -26,11 +26,15 @@ def whole(path: Path) -> Iterator[Path]:
     if place is None:
         yield path
         return
-    with temporary_beside(place) as temporary:
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, place)
+    try:
+        with temporary_beside(place) as temporary:
+            yield temporary
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, place)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names none, and others the temporary one
+        raise
 
 
 @contextlib.contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from sgdni._util.version import __version__
 from sgdni.cli import benchmark, data, experiment, options, train
@@ -22,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns 0, or 1 for a diverged run or a check that failed, 2 for a user's error, 130 for Ctrl-C.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by whoever started us
+            setattr(sys, stream, open(os.devnull, "w"))
     try:
         if argv[:1] == ["train"] and under_mpiexec():
             return as_one(lambda: _command(argv))
@@ -48,16 +53,20 @@ def parser() -> argparse.ArgumentParser:
 
 def _command(argv: Sequence[str]) -> int:
     try:
-        args = parser().parse_args(argv)
-        args.run(args)
+        try:
+            args = parser().parse_args(argv)
+            args.run(args)
+        finally:
+            sys.stdout.flush()  # what fails now would fail at the exit, with a traceback
     except (DivergenceError, FitError, options.CheckFailed) as error:
         return _end(1, f"{error}{_place(error)}")
     except BrokenPipeError:  # the reader of our output has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _settle(sys.stdout)
         return 1
     except (FileExistsError, NotADirectoryError) as error:  # from the mkdir of a folder
         return _end(2, f"error: {error.filename}: a file stands where a folder is wanted")
     except (ValueError, OSError, ImportError) as error:
+        _settle(sys.stdout)
         return _end(2, f"error: {error}{_place(error)}")
     except (MemoryError, OverflowError) as error:  # of numbers that are larger than anybody's
         return _end(2, f"error: too large: {error or 'not enough memory'}{_place(error)}")
@@ -67,8 +76,18 @@ def _command(argv: Sequence[str]) -> int:
 
 
 def _end(code: int, text: str) -> int:
-    print(f"sgdni: {text}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody listens
+        print(f"sgdni: {text}", file=sys.stderr)
+    _settle(sys.stderr)
     return code
+
+
+def _settle(stream: TextIO) -> None:
+    """Forget what cannot be printed, which would be tried again at the exit."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _place(error: BaseException) -> str:
