@@ -2,6 +2,6 @@
 
 import sys
 
-from sgdni.cli import main
+from sgdni_command import main
 
 sys.exit(main())

@@ -91,10 +91,15 @@ class Processes(Team):
                 self._connections.append(ours)
                 process = self._context.Process(target=self._work, args=(work, theirs), daemon=True,
                                                 name=f"sgdni {self.worker} {work.i + 1}")
-                with warnings.catch_warnings():  # on forking beside BLAS's idle threads
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    process.start()
-                self._processes.append(process)
+                # Ctrl-C waits until the process is ours to end, and it deaf.
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+                try:
+                    with warnings.catch_warnings():  # on forking beside BLAS's idle threads
+                        warnings.simplefilter("ignore", DeprecationWarning)
+                        process.start()
+                    self._processes.append(process)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 theirs.close()
 
     def _tell(self, message: Any) -> None:
