@@ -107,6 +107,7 @@ def run(args: argparse.Namespace) -> None:
                 if checkpoint is not None:
                     save(checkpoint, trainer, job)
                     saved = len(trainer.history)
+        trainer.dismiss()  # here, for an interrupt of whoever collects garbage is lost
     except KeyboardInterrupt:
         if checkpoint is not None and saved:
             print(f"\n{checkpoint} holds {saved} epochs; go on with --resume {checkpoint}",
