@@ -33,7 +33,8 @@ def whole(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             os.replace(temporary, place)
     except OSError as error:
-        error.filename = str(path)  # a full disk names none, and others the temporary one
+        if error.errno is not None:
+            error.filename = str(path)  # a full disk names none, and others the temporary one
         raise
 
 
