@@ -12,7 +12,7 @@ import pytest
 from sgdni.experiments import delayed_recall, links
 from sgdni.experiments.accuracy.results import as_markdown
 from sgdni.experiments.catalogue import EXPERIMENTS
-from sgdni.experiments.copying import PAPER
+from sgdni.experiments.copying import PAPER, by_window
 from sgdni.experiments.in_time import best_rate
 from sgdni.experiments.speed.breakeven import steps_ratio
 from sgdni.experiments.speed.contenders import (
@@ -138,6 +138,19 @@ def test_what_is_said_of_copy():
     assert "gets no further than truncation" in WORDS
     assert "more than twice as far" in WORDS
     assert "8 without and 14 with synthetic gradients" in WORDS
+
+
+def test_what_is_said_of_copy_in_other_windows():
+    records = [json.loads((ROOT / f"benchmarks/records/{name}").read_text())
+               for name in ("copy-2.json", "copy/results.json", "copy-4.json", "copy-5.json")]
+    assert by_window(records, repeat=False) in RESULTS
+    for record in (records[0], *records[2:]):
+        found, s = record["findings"], record["settings"]
+        assert (s["windows"], s["rates"]) == (40000, [0.003]) and len(found["longest_sg"]) == 3
+        ratios = np.divide(found["longest_sg_context"], found["longest_tbptt"])
+        assert min(ratios) >= 1.6  # "at least 1.6 times"
+        for name in ("sg", "sg_aux", "sg_shuffled"):
+            assert max(np.subtract(found[f"longest_{name}"], found["longest_tbptt"])) <= 1
 
 
 def test_what_is_said_of_repeat_copy():

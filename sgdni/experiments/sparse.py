@@ -108,6 +108,6 @@ EXPERIMENT = Experiment(
     "sparse", "modules that learn from a few minibatches only, each from its own",
     run, find, say, draw,
     full={"data": "mnist", "shares": (0.2, 0.05), "layers": 3, "width": 256, "steps": 936,
-          "rates": (0.2, 0.1, 0.05), "aside": 5000},
+          "rates": (0.2, 0.1, 0.05, 0.02, 0.01), "aside": 5000},
     quick={"data": "mnist-5k", "width": 64, "steps": 640, "rates": (0.1,), "aside": 500},
 )
