@@ -92,10 +92,10 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.kinds = ("v",) if momentum else ()
 
-    def _change(self, p: np.ndarray, g: np.ndarray, scale: float,
-                v: np.ndarray | None = None) -> None:
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, *state: np.ndarray) -> None:
         g *= self.lr * scale
-        if v is not None:
+        if self.momentum:
+            [v] = state
             v *= self.momentum
             v += g
             g = v
@@ -138,8 +138,8 @@ class Adam(Optimizer):
         self._rate = float(self.lr * root * (1 - self.beta1) / (1 - self.beta1**t))
         self._eps = float(self.eps * root)
 
-    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, m: np.ndarray,
-                v: np.ndarray) -> None:
+    def _change(self, p: np.ndarray, g: np.ndarray, scale: float, *state: np.ndarray) -> None:
+        m, v = state
         # m <- beta1 m + g  and  v <- beta2 v + g^2
         g *= scale
         m *= self.beta1

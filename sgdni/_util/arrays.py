@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 #: An array, or a tuple of arrays such as a window of inputs and the state that it starts from.
-Arrays = np.ndarray | tuple[np.ndarray, ...]
+#: Which of the two is known to whoever stacks the layers and to no type checker: hence Any. A layer
+#: says in its own signature what it takes.
+Arrays: TypeAlias = Any
 
 
 def each(arrays: Arrays) -> tuple[np.ndarray, ...]:

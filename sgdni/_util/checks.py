@@ -7,6 +7,8 @@ by :mod:`sgdni.schedules.divergence`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -69,9 +71,9 @@ def check_finite(name: str, x: np.ndarray) -> None:
                          f"the first at index {first}")
 
 
-def check_labels(name: str, y: np.ndarray, shape: tuple[int, ...], n_classes: int) -> None:
+def check_labels(name: str, y: Any, shape: tuple[int, ...], n_classes: int) -> None:
     """Refuse anything but integers in 0 .. n_classes - 1 of that shape. Raises ValueError."""
-    kind = getattr(y, "dtype", type(y).__name__)
+    kind: Any = getattr(y, "dtype", type(y).__name__)
     if not isinstance(y, np.ndarray) or kind.kind not in "iu":
         raise ValueError(f"{name}: expected an array of integer labels, got {kind}")
     check_same_shape(name, y, shape)

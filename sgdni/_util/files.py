@@ -8,11 +8,14 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 try:
     import fcntl
 except ImportError:  # Windows, where what a kill leaves behind stays
-    fcntl = None
+    LOCKS = False
+else:
+    LOCKS = True
 
 
 @contextlib.contextmanager
@@ -55,12 +58,12 @@ def temporary_beside(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _new(path: Path):
+def _new(path: Path) -> tuple[Path, BinaryIO]:
     while True:
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         # Not tempfile, whose files only their owner may read: the folder may be shared by a class.
         held = temporary.open("xb")
-        if fcntl is None:
+        if not LOCKS:
             return temporary, held
         fcntl.flock(held, fcntl.LOCK_EX)
         if os.fstat(held.fileno()).st_nlink:  # else somebody has cleared up before the lock
@@ -70,7 +73,7 @@ def _new(path: Path):
 
 def _remove_if_nobodys(path: Path) -> None:
     with contextlib.suppress(OSError):  # it is somebody's, or gone meanwhile
-        if fcntl is not None:
+        if LOCKS:
             with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()

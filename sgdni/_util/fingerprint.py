@@ -28,7 +28,7 @@ def _fingerprint(state: Any, without: Collection[str], seen: dict[int, tuple[int
     seen[id(state)] = len(seen), state  # kept, for the number is another's when it is gone
     if isinstance(state, np.ndarray):
         kind = repr((state.dtype, state.shape)).encode()
-        return zlib.crc32(np.ascontiguousarray(state), zlib.crc32(kind))
+        return zlib.crc32(np.ascontiguousarray(state).data, zlib.crc32(kind))
     if isinstance(state, np.random.Generator):
         state = state.bit_generator.state
     if isinstance(state, set | frozenset):

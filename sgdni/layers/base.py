@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from sgdni._util.arrays import Arrays
 from sgdni._util.products import Product
 
 
@@ -61,15 +62,15 @@ class Layer:
             cause = ": its __init__ must call super().__init__() first"
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{cause}")
 
-    def forward(self, x: np.ndarray, training: bool = True) -> np.ndarray:
+    def forward(self, x: Arrays, training: bool = True) -> Arrays:
         """Return y (B, n_out) for x (B, n_in), remembering what `backward` needs."""
         raise NotImplementedError
 
-    def backward(self, dy: np.ndarray) -> np.ndarray:
+    def backward(self, dy: Arrays) -> Arrays:
         """Return dx (B, n_in) for the cotangent dy (B, n_out), and fill `grads`."""
         raise NotImplementedError
 
-    def backward_params(self, dy: np.ndarray) -> tuple[None | np.ndarray, ...] | None:
+    def backward_params(self, dy: Arrays) -> tuple[None | np.ndarray, ...] | None:
         """Fill `grads` only: the lowest layer of a network has nobody below who wants dx.
 
         A layer whose dx costs a matrix product overrides this to save it. A recurrent layer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import column_sums, flat_rows
 from sgdni._util.checks import check_batch, check_range, check_same_shape
@@ -35,11 +36,12 @@ class BatchNorm(Layer):
     """
 
     def __init__(self, n: int, *, momentum: float = 0.1, eps: float = 1e-5,
-                 dtype: np.dtype = np.float32) -> None:
+                 dtype: DTypeLike = np.float32) -> None:
         super().__init__()
         check_range("BatchNorm momentum", momentum, 0, 1, open_low=True)
         check_range("BatchNorm eps", eps, 0, 1, open_low=True)
-        self.n, self.momentum, self.eps, self.dtype = n, momentum, eps, np.dtype(dtype)
+        self.n, self.momentum, self.eps = n, momentum, eps
+        self.dtype: np.dtype = np.dtype(dtype)
         self.params = {"gamma": np.ones(n, dtype), "beta": np.zeros(n, dtype)}
         self.grads = {name: np.zeros_like(p) for name, p in self.params.items()}
         self.buffers = {"mean": np.zeros(n, dtype), "variance": np.ones(n, dtype)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import column_sums, flat_rows
 from sgdni._util.checks import check_count, check_images, check_same_shape
@@ -39,7 +40,7 @@ class Conv2D(Layer):
 
     def __init__(self, n_in: int, n_out: int, size: int, rng: np.random.Generator, *,
                  stride: int = 1, padding: int = 0, gain: float = 2.0, bias: bool = True,
-                 dtype: np.dtype = np.float32) -> None:
+                 dtype: DTypeLike = np.float32) -> None:
         super().__init__()
         for name, value in (("n_in", n_in), ("n_out", n_out), ("size", size), ("stride", stride)):
             check_count(f"Conv2D {name}", value)
@@ -105,12 +106,12 @@ class Conv2D(Layer):
         """Put the products of all patches of the images with the kernels W, plus b, into `out`."""
         size, _, n_in, n_out = W.shape
         count, places = slices(size, stride, n_in), out.shape[1] * out.shape[2]
-        kernels, ones = W.reshape(count, -1, n_out), count == 1 and b is not None
-        if ones:
-            kernels = np.concatenate([kernels, b.reshape(1, 1, n_out)], axis=1)
+        kernels, ones = W.reshape(count, -1, n_out), False
+        if b is not None and count == 1:
+            kernels, ones = np.concatenate([kernels, b.reshape(1, 1, n_out)], axis=1), True
         product = self.scratch("product", (count, places, n_out), self.dtype)
-        images = patches(images, size, stride, count, self.scratch, ones)
-        for rows, y in zip(images, out.reshape(len(out), places, n_out), strict=True):
+        sliced = patches(images, size, stride, count, self.scratch, ones)
+        for rows, y in zip(sliced, out.reshape(len(out), places, n_out), strict=True):
             if count == 1:
                 np.matmul(rows[0], kernels[0], out=y)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import flat_rows
 from sgdni._util.checks import check_batch, check_same_shape
@@ -34,7 +35,7 @@ class Dense(Layer):
     """
 
     def __init__(self, n_in: int, n_out: int, rng: np.random.Generator, *, gain: float = 2.0,
-                 bias: bool = True, dtype: np.dtype = np.float32) -> None:
+                 bias: bool = True, dtype: DTypeLike = np.float32) -> None:
         super().__init__()
         if n_in < 1 or n_out < 1:
             raise ValueError(f"Dense: expected widths of at least 1, got {n_in} and {n_out}")

@@ -7,6 +7,7 @@ and Cummins 2000 (Neural Computation 12).
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import flat_rows
 from sgdni.layers.recurrent import Recurrent, Window
@@ -44,7 +45,7 @@ class LSTM(Recurrent):
     """
 
     def __init__(self, n_in: int, n: int, rng: np.random.Generator, *, forget_bias: float = 1.0,
-                 dtype: np.dtype = np.float32) -> None:
+                 dtype: DTypeLike = np.float32) -> None:
         super().__init__(n_in, n, rng, blocks=4, n_state=2 * n, dtype=dtype)
         self.params["b"][n : 2 * n] = forget_bias
 

@@ -12,8 +12,9 @@ backward. The others (x U, dU, dA and dx) are taken for all steps at once, which
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from sgdni._util.arrays import each, flat_rows
+from sgdni._util.arrays import Arrays, each, flat_rows
 from sgdni._util.checks import check_array, check_count, check_same_shape
 from sgdni._util.products import Product
 from sgdni.layers.base import Layer
@@ -42,8 +43,12 @@ class Recurrent(Layer):
     Subclasses write ``forward`` and ``_back_through_time``.
     """
 
+    # What `forward` remembers for the way back.
+    _x: np.ndarray  # the window
+    _h_before: np.ndarray  # (T, B, n), the h that enters each step
+
     def __init__(self, n_in: int, n: int, rng: np.random.Generator, *, blocks: int, n_state: int,
-                 dtype: np.dtype) -> None:
+                 dtype: DTypeLike) -> None:
         super().__init__()
         name = type(self).__name__
         check_count(f"{name} n_in", n_in)
@@ -91,7 +96,7 @@ class Recurrent(Layer):
                            Product("dA", n, rows, width, transposed="left")],
                 "input": [Product("dx", rows, width, n_in, transposed="right")]}
 
-    def _open(self, x: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def _open(self, x: Arrays) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return window, state and, where there are any, starts."""
         name = type(self).__name__
         if not isinstance(x, tuple) or len(x) not in (2, 3):
@@ -111,9 +116,9 @@ class Recurrent(Layer):
         check_same_shape(f"{name} starts", x[2], window.shape[:2])
         if x[2].dtype != np.dtype(bool):
             raise ValueError(f"{name} starts: expected dtype bool, got {x[2].dtype}")
-        return x
+        return window, state, x[2]
 
-    def _check_cotangent(self, dy: Window) -> None:
+    def _check_cotangent(self, dy: Arrays) -> None:
         name, (steps, streams, _) = type(self).__name__, self._x.shape
         if not isinstance(dy, tuple) or len(dy) != 2:
             raise ValueError(f"{name} cotangent: expected a tuple (d_outputs, d_final_state), got "

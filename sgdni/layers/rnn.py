@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import flat_rows
 from sgdni.layers.recurrent import Recurrent, Window
@@ -31,7 +32,7 @@ class RNN(Recurrent):
     """
 
     def __init__(self, n_in: int, n: int, rng: np.random.Generator, *, activation: str = "tanh",
-                 dtype: np.dtype = np.float32) -> None:
+                 dtype: DTypeLike = np.float32) -> None:
         super().__init__(n_in, n, rng, blocks=1, n_state=n, dtype=dtype)
         if activation not in ("tanh", "identity"):
             raise ValueError(f"RNN activation: expected 'tanh' or 'identity', got {activation!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni.layers import BatchNorm, Dense, Layer, ReLU, Sigmoid, Tanh
 from sgdni.networks.module import Module
@@ -21,7 +22,7 @@ def check_activation(name: str) -> None:
 
 
 def hidden_block(n_in: int, n_out: int, rng: np.random.Generator, *, activation: str = "relu",
-                 batch_norm: bool = True, dtype: np.dtype = np.float32) -> list[Layer]:
+                 batch_norm: bool = True, dtype: DTypeLike = np.float32) -> list[Layer]:
     """Return Dense, batch normalisation if asked for, and the nonlinearity: one hidden layer."""
     nonlinearity, gain = ACTIVATIONS[activation]
     dense = Dense(n_in, n_out, rng, gain=gain, bias=not batch_norm, dtype=dtype)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni.layers import BatchNorm, Conv2D, Dense, Flatten, Layer, MaxPool2D, Unflatten
 from sgdni.networks.blocks import ACTIVATIONS, check_activation, cut, hidden_block
@@ -35,7 +36,7 @@ def image_shapes(image: Shape, channels: Sequence[int]) -> list[Shape]:
 def build_cnn(image: Shape, channels: Sequence[int], n_out: int, rng: np.random.Generator,
               make_optimizer: Callable[[], Optimizer], *, cuts: Sequence[int] | None = None,
               activation: str = "relu", batch_norm: bool = True,
-              dtype: np.dtype = np.float32) -> list[Module]:
+              dtype: DTypeLike = np.float32) -> list[Module]:
     """Return the modules of a convolutional network, bottom to top.
 
     Every hidden layer is a 5 x 5 convolution that keeps the size of the image, batch normalisation

@@ -11,11 +11,12 @@ from functools import cache
 
 import numpy as np
 
+from sgdni._util.arrays import Arrays
 from sgdni._util.checks import check_labels, check_same_shape
 from sgdni.synthetic import SyntheticGradient, SyntheticInput
 
 #: A function of the minibatch (x, y) that returns c, fresh each time, or None for no context.
-Context = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
+Context = Callable[[Arrays, Arrays], np.ndarray | None]
 
 
 def no_context(x: np.ndarray, y: np.ndarray) -> None:

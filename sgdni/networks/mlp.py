@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni.layers import Dense
 from sgdni.networks.blocks import check_activation, cut, hidden_block
@@ -15,7 +16,7 @@ from sgdni.optimizers import Optimizer
 def build_mlp(n_in: int, hidden: Sequence[int], n_out: int, rng: np.random.Generator,
               make_optimizer: Callable[[], Optimizer], *, cuts: Sequence[int] | None = None,
               activation: str = "relu", batch_norm: bool = True,
-              dtype: np.dtype = np.float32) -> list[Module]:
+              dtype: DTypeLike = np.float32) -> list[Module]:
     """Return the modules of an MLP, bottom to top.
 
     Parameters

@@ -47,7 +47,8 @@ class Module:
         self.optimizer = optimizer
         optimizer.bind(self.params)
         self.batch_axis = batch_axis
-        self._batch, self._shapes = 0, []
+        self._batch = 0
+        self._shapes: list[tuple[int, ...]] = []
 
     @property
     def grads(self) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sgdni._util.arrays import Arrays
 from sgdni.losses import Loss
 from sgdni.networks.interface import Interface
 from sgdni.networks.module import Module
@@ -48,13 +49,14 @@ class Network:
             x = module.forward(x, training)
         return x
 
-    def context(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray | None]:
+    def context(self, x: Arrays, y: Arrays) -> list[np.ndarray | None]:
         """Return c for each interface, bottom to top; made once where they share a function."""
         made = {context: context(x, y) for context in {i.context for i in self.interfaces}}
         return [made[interface.context] for interface in self.interfaces]
 
     def state(self) -> dict[str, np.ndarray]:
         """Every array that training changes, live, named by where it lives."""
-        parts = {f"module{i}": m for i, m in enumerate(self.modules, start=1)}
+        parts: dict[str, Module | Interface] = {
+            f"module{i}": m for i, m in enumerate(self.modules, start=1)}
         parts |= {f"interface{i}": m for i, m in enumerate(self.interfaces, start=1)}
         return {f"{name}.{k}": v for name, part in parts.items() for k, v in part.state().items()}

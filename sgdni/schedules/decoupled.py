@@ -76,7 +76,7 @@ class Decoupled(Schedule):
     def update_mask(self) -> np.ndarray:
         """Draw which modules learn from a minibatch: (K,) of bool."""
         modules = len(self.network.modules)
-        if self.update_probability == 1:
+        if self.rng is None or self.update_probability == 1:
             return np.ones(modules, bool)
         return self.rng.random(modules) < self.update_probability
 

@@ -7,6 +7,8 @@ look like a bad result instead of a broken run.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sgdni._util.arrays import Arrays, each
@@ -39,7 +41,7 @@ class DivergenceError(ArithmeticError):
         self.quantity, self.value, self.limit, self.module = quantity, value, limit, module
         self.epoch: int | None = None
         self.step: int | None = None
-        self.history: list = []
+        self.history: list[Any] = []
 
     def __str__(self) -> str:
         when = f"epoch {self.epoch}, step {self.step}: " if self.epoch is not None else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class NoRecorder:
         """Return what a worker in another process has to send back."""
         return None
 
-    def take_state(self, worker: int, state: Track | None) -> None:
+    def take_state(self, worker: int, state: Any) -> None:
         """Take over what `state_of` returned in another process."""
 
 

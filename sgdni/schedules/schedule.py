@@ -53,11 +53,11 @@ class Schedule:
         self.guard = guard or DivergenceGuard()
         self.recorder = NoRecorder()
 
-    def step(self, x: np.ndarray, y: np.ndarray) -> StepResult:
-        """Train on one minibatch: x (B, n_0), y (B,) labels or (B, n_K) values."""
+    def step(self, x: Arrays, y: Arrays) -> StepResult:
+        """Train on one minibatch: as a rule x (B, n_0), y (B,) labels or (B, n_K) values."""
         raise NotImplementedError
 
-    def run(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[StepResult]:
+    def run(self, batches: Iterable[tuple[Arrays, Arrays]]) -> Iterator[StepResult]:
         """Train on minibatches in turn, yielding each one's result."""
         for x, y in batches:
             yield self.step(x, y)
@@ -77,7 +77,7 @@ class Schedule:
         losses, delta = self.network.loss(h, y)
         asked, accuracy = losses.size, float("nan")
         if y.ndim == h.ndim - 1:  # labels, not values; below 0 there is none (see ignore_index)
-            asked = max(1, np.count_nonzero(y >= 0))
+            asked = max(1, int(np.count_nonzero(y >= 0)))
             accuracy = np.count_nonzero(h.argmax(axis=-1) == y) / asked
         loss = float(losses.sum()) / asked
         self.guard.check_loss(loss)
@@ -97,11 +97,12 @@ class Schedule:
         self.recorder.note(i, "predict", started)
         return delta
 
-    def learn(self, i: int, delta: Arrays | None, *, target: bool) -> Arrays | None:
+    def learn(self, i: int, delta: Arrays | None, *, target: bool) -> Arrays:
         """Update module i from delta_i and return delta_{i-1}, the gradient of its input.
 
         That is the target of whoever has predicted it. Without ``target`` it is not computed,
-        which saves a product. A delta of None says that the module sits this minibatch out.
+        which saves a product, and None is returned in its place. A delta of None says that the
+        module sits this minibatch out.
         """
         below = None
         if delta is not None:

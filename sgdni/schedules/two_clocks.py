@@ -42,7 +42,8 @@ class Clocks(Schedule):
         super().__init__(a, guard)
         self.b = Schedule(b, guard)  # B's four moves
 
-    def step(self, x: np.ndarray, y: Tally) -> ClocksResult:
+    # Two networks have two results, where every other schedule has one.
+    def step(self, x: np.ndarray, y: Tally) -> ClocksResult:  # type: ignore[override]
         """Train on B episodes of T ticks: x (T, B, n_in)."""
         raise NotImplementedError
 
@@ -84,7 +85,7 @@ class TwoClocks(Clocks):
     the gradient that B sends down when it has run, which A does not wait for.
 
     `a` needs an interface, whose context is a function of (x, y) that returns (T, B, n_context).
-    ValueError without one.
+    ValueError without either.
     """
 
     def __init__(self, a: Network, b: Network, guard: DivergenceGuard | None = None) -> None:
@@ -93,8 +94,10 @@ class TwoClocks(Clocks):
             raise ValueError(f"TwoClocks: expected one interface, at A's state, got "
                              f"{len(a.interfaces)}")
 
-    def step(self, x: np.ndarray, y: Tally) -> ClocksResult:
+    def step(self, x: np.ndarray, y: Tally) -> ClocksResult:  # type: ignore[override]
         c, h = self.network.context(x, y)[0], self.rest(x)
+        if c is None:
+            raise ValueError("TwoClocks: expected a context from the interface, got None")
         for t in range(len(x)):
             h_before, (outputs, h) = h.copy(), self.forward(0, (x[t : t + 1], h))
             own = np.zeros_like(outputs)
@@ -123,7 +126,7 @@ class Waiting(Clocks):
         super().__init__(a, b, guard)
         self.listens = listens
 
-    def step(self, x: np.ndarray, y: Tally) -> ClocksResult:
+    def step(self, x: np.ndarray, y: Tally) -> ClocksResult:  # type: ignore[override]
         outputs, h = self.forward(0, (x, self.rest(x)))
         result, own = self.own_loss(outputs, y.odd)
         b_result, delta = self.slow_tick(h, y.threes)

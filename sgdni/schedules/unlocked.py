@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from sgdni._util.shared import shared_zeros
 from sgdni.networks import Network
 from sgdni.schedules.divergence import DivergenceGuard
 from sgdni.schedules.schedule import Schedule, StepResult
+from sgdni.synthetic import SyntheticInput
 
 POLICIES = ("wait", "synthetic", "either")
 UP, DOWN = 0, 1  # ways that messages go
@@ -87,9 +89,9 @@ class Unlocked(Schedule):
             [np.random.default_rng(rng.integers(2**63)) for _ in range(modules)]
             for modules in (self.top, self.top + 1))
         # Of interface i: (z, y, c, h) on its way up, and (h, c, target) on its way down.
-        self._boxes: list[list[tuple | None]] = [[None, None] for _ in range(self.top)]
+        self._boxes: list[list[tuple[Any, ...] | None]] = [[None, None] for _ in range(self.top)]
 
-    def run(self, batches) -> Iterator[StepResult]:
+    def run(self, batches: Iterable[Batch]) -> Iterator[StepResult]:
         """Train for as many ticks as there are minibatches; yield the results of the top module.
 
         The lowest module works on the minibatches given, the others on the same ones in orders of
@@ -99,8 +101,8 @@ class Unlocked(Schedule):
         for minibatches in zip(*streams, strict=True):
             yield from self.tick(minibatches)
 
-    def stream(self, i: int, batches) -> Iterable[Batch]:
-        """Return module i's minibatches of a pass."""
+    def stream(self, i: int, batches: Any) -> Iterable[Batch]:
+        """Return module i's minibatches of a pass; their order is drawn by their own `rng`."""
         if i == 0:
             return batches
         own = copy.copy(batches)
@@ -120,7 +122,7 @@ class Unlocked(Schedule):
         message = self._take(i - 1, UP)
         if message is not None and self.policy != "wait":
             z, _, c, h = message
-            self.network.interfaces[i - 1].inputs.fit(z, c[i - 1], h)
+            self._inputs(i - 1).fit(z, c[i - 1], h)
         if message is not None and self.policy != "synthetic":
             z, y, c, below = message
         elif i > 0 and self.policy == "wait":
@@ -128,7 +130,7 @@ class Unlocked(Schedule):
         else:
             z, c, below = self.view(x), self.network.context(x, y), x
             if i > 0:
-                below = self.network.interfaces[i - 1].inputs.predict(z, c[i - 1])
+                below = self._inputs(i - 1).predict(z, c[i - 1])
         h, result = self.forward(i, below), None
         if i == self.top:
             result, delta = self.loss(h, y)
@@ -144,20 +146,26 @@ class Unlocked(Schedule):
         self.acted[i] += 1
         return result
 
-    def _send(self, sender: int, i: int, way: int, message: tuple) -> None:
+    def _inputs(self, i: int) -> SyntheticInput:
+        """Return the model of what passes interface i upwards, for a policy that has one."""
+        inputs = self.network.interfaces[i].inputs
+        assert inputs is not None  # which __init__ has seen to
+        return inputs
+
+    def _send(self, sender: int, i: int, way: int, message: tuple[Any, ...]) -> None:
         self.sent[i, way] += 1
         lost = self.loss_rate > 0 and self._luck[sender].random() < self.loss_rate
         if lost or not self._put(i, way, message):
             self.lost[i, way] += 1
 
-    def _put(self, i: int, way: int, message: tuple) -> bool:
+    def _put(self, i: int, way: int, message: tuple[Any, ...]) -> bool:
         """Put a copy into the mailbox, and return whether there was room: always, here."""
         if self._boxes[i][way] is not None:
             self.overtaken[i, way] += 1
         self._boxes[i][way] = copied(message)
         return True
 
-    def _take(self, i: int, way: int) -> tuple | None:
+    def _take(self, i: int, way: int) -> tuple[Any, ...] | None:
         """Return what lies in the mailbox, if anything does: once."""
         if i < 0:
             return None
@@ -174,4 +182,4 @@ class Unlocked(Schedule):
         return {"turns": self.rng, **{f"order{i}": r for i, r in enumerate(self._orders, 1)},
                 **{f"luck{i}": r for i, r in enumerate(self._luck)},
                 **{f"inputs{i}": one.inputs.rng for i, one in enumerate(self.network.interfaces, 1)
-                   if hasattr(one.inputs, "rng")}}
+                   if one.inputs is not None and hasattr(one.inputs, "rng")}}

@@ -11,8 +11,12 @@ can learn something before any target comes says how in `learn_locally`.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.products import Product
+
+#: Model, h, c and target.
+Example = tuple["SyntheticGradient", np.ndarray, np.ndarray | None, np.ndarray]
 
 
 class SyntheticGradient:
@@ -35,16 +39,16 @@ class SyntheticGradient:
 
     @classmethod
     def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
-                     dtype: np.dtype = np.float32) -> SyntheticGradient:
+                     dtype: DTypeLike = np.float32) -> SyntheticGradient:
         """Return a new model for an interface of width n; as it stands, ``cls(n, n_classes)``.
 
         `rng` is for a random start, which most models do without. Where h is an image, n counts
         all its numbers, and h comes as (B, H, W, C).
         """
-        return cls(n, n_classes, dtype=dtype)
+        return cls(n, n_classes, dtype=dtype)  # type: ignore[call-arg]  # which subclasses take
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> tuple:
+    def example(cls, rng: np.random.Generator) -> Example:
         """Return (model, h, c, target) in float64 for a gradient check."""
         model = cls.at_interface(4, 3, rng, np.float64)
         c = np.eye(3)[rng.integers(0, 3, 7)] if model.n_context else None

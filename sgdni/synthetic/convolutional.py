@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.checks import check_count, check_images, check_same_shape
 from sgdni._util.products import Product
 from sgdni.layers import Conv2D
 from sgdni.optimizers import Adam, Optimizer
-from sgdni.synthetic.base import SyntheticGradient
+from sgdni.synthetic.base import Example, SyntheticGradient
 
 
 class ConvSG(SyntheticGradient):
@@ -35,7 +36,7 @@ class ConvSG(SyntheticGradient):
     """
 
     def __init__(self, n: int, n_context: int, *, size: int = 3,
-                 optimizer: Optimizer | None = None, dtype: np.dtype = np.float32) -> None:
+                 optimizer: Optimizer | None = None, dtype: DTypeLike = np.float32) -> None:
         check_count("ConvSG size", size)
         if size % 2 == 0:
             raise ValueError(f"ConvSG size: expected an odd number, got {size}")
@@ -46,7 +47,7 @@ class ConvSG(SyntheticGradient):
         self.optimizer.bind(self.layer.params)
 
     @classmethod
-    def example(cls, rng: np.random.Generator) -> tuple:
+    def example(cls, rng: np.random.Generator) -> Example:
         model = cls(2, 3, dtype=np.float64)
         for array in model.layer.params.values():
             array[...] = rng.standard_normal(array.shape)

@@ -18,7 +18,10 @@ The local loss (P from the head) and local error (the best P) are `LocalErrorSG`
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni.layers import Dense, ReLU
 from sgdni.synthetic.heads import Head, LinearHead
@@ -46,7 +49,7 @@ class DirectFeedbackSG(LocalErrorSG):
 
     @classmethod
     def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
-                     dtype: np.dtype = np.float32) -> DirectFeedbackSG:
+                     dtype: DTypeLike = np.float32) -> DirectFeedbackSG:
         return cls(LinearHead(n, n_classes, rng, dtype=dtype), rng)
 
     @property
@@ -63,7 +66,7 @@ class FeedbackAlignmentSG(DirectFeedbackSG):
 
     @classmethod
     def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
-                     dtype: np.dtype = np.float32) -> FeedbackAlignmentSG:
+                     dtype: DTypeLike = np.float32) -> FeedbackAlignmentSG:
         layers = [Dense(n, HEAD_UNITS, rng, dtype=dtype), ReLU(),
                   _Feedback(HEAD_UNITS, n_classes, rng, dtype=dtype)]
         layers[2].params["W"][...] = 0  # as of every head
@@ -112,7 +115,7 @@ class KickbackSG(LocalErrorSG):
 class _Feedback(Dense):
     """A dense layer whose error goes down by a fixed random matrix in place of its weights."""
 
-    def __init__(self, n_in: int, n_out: int, rng: np.random.Generator, **options: object) -> None:
+    def __init__(self, n_in: int, n_out: int, rng: np.random.Generator, **options: Any) -> None:
         super().__init__(n_in, n_out, rng, **options)
         self.B = _random(n_out, n_in, rng, self.dtype)
 
@@ -121,5 +124,5 @@ class _Feedback(Dense):
         return np.matmul(dy, self.B, out=self.scratch("dx", self._x.shape, self.dtype))
 
 
-def _random(m: int, n: int, rng: np.random.Generator, dtype: np.dtype) -> np.ndarray:
+def _random(m: int, n: int, rng: np.random.Generator, dtype: DTypeLike) -> np.ndarray:
     return (rng.standard_normal((m, n)) / np.sqrt(n)).astype(dtype)

@@ -107,7 +107,7 @@ class LeastSquaresFit(Fit):
         m, n = W.shape
         self.state = {"moments": np.zeros((m, m + n), W.dtype), "updates": np.zeros((), np.int64)}
         self._latest = np.empty((m, m + n), W.dtype)
-        self._columns = None
+        self._columns: np.ndarray | None = None
 
     def update(self, F: np.ndarray, target: np.ndarray) -> None:
         moments, m = self.state["moments"], F.shape[1]

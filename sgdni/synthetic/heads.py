@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.checks import check_count, check_same_shape
 from sgdni._util.products import Product
@@ -58,7 +59,8 @@ class Head:
     Raises
     ------
     ValueError
-        For an unknown task, and for h or c of the wrong shape or dtype.
+        For an unknown task, a first layer of another kind, and for h or c of the wrong shape or
+        dtype.
     """
 
     def __init__(self, layers: Sequence[Layer], n_out: int, task: str = "classification",
@@ -68,12 +70,14 @@ class Head:
         self.layers, self.n_out = list(layers), n_out
         self.context_kind, self.error = TASKS[task]
         first = self.layers[0]
+        if not isinstance(first, Dense):
+            raise ValueError(f"head's layers: expected a Dense first, got {type(first).__name__}")
         self.n, self.width, self.dtype = first.n_in, first.n_out, first.dtype
         self.params = {f"{i}.{name}": p for i, layer in enumerate(self.layers)
                        for name, p in layer.params.items()}
         self.optimizer = SGD(0.1 * min(1, 256 / self.n), 0.9) if optimizer is None else optimizer
         self.optimizer.bind(self.params)
-        self._signal = None
+        self._signal: np.ndarray  # b of the h and c that `signal` was last asked about
 
     @property
     def W(self) -> np.ndarray:
@@ -126,7 +130,7 @@ class LinearHead(Head):
 
     def __init__(self, n: int, n_out: int, rng: np.random.Generator, *,
                  task: str = "classification", optimizer: Optimizer | None = None,
-                 dtype: np.dtype = np.float32) -> None:
+                 dtype: DTypeLike = np.float32) -> None:
         super().__init__([_zero(n, n_out, rng, dtype)], n_out, task, optimizer)
 
 
@@ -138,11 +142,11 @@ class HiddenHead(Head):
 
     def __init__(self, n: int, n_out: int, rng: np.random.Generator, *, m: int = 64,
                  task: str = "classification", optimizer: Optimizer | None = None,
-                 dtype: np.dtype = np.float32) -> None:
+                 dtype: DTypeLike = np.float32) -> None:
         check_count("head's units", m)
         layers = [Dense(n, m, rng, dtype=dtype), ReLU(), _zero(m, n_out, rng, dtype)]
         super().__init__(layers, n_out, task, optimizer)
 
 
-def _zero(n_in: int, n_out: int, rng: np.random.Generator, dtype: np.dtype) -> Dense:
+def _zero(n_in: int, n_out: int, rng: np.random.Generator, dtype: DTypeLike) -> Dense:
     return Dense(n_in, n_out, rng, gain=0.0, dtype=dtype)

@@ -7,6 +7,7 @@ the weights are fitted to the targets is the business of :mod:`sgdni.synthetic.f
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import flat_examples
 from sgdni._util.checks import check_array, check_batch, check_same_shape
@@ -43,13 +44,14 @@ class LinearSG(SyntheticGradient):
         was not asked for: a condition that is passed and ignored is a bug elsewhere.
     """
 
-    def __init__(self, n: int, n_context: int, fit: Fit, dtype: np.dtype = np.float32) -> None:
+    def __init__(self, n: int, n_context: int, fit: Fit, dtype: DTypeLike = np.float32) -> None:
         if n < 1 or n_context < 0:
             raise ValueError(f"LinearSG: expected n >= 1 and n_context >= 0, got {n}, {n_context}")
         self.n, self.n_context, self.dtype = n, n_context, np.dtype(dtype)
         self.W = np.zeros((n + n_context + 1, n), dtype)
         self.fit_method = fit
-        self._features = self._delta = None
+        self._features: np.ndarray | None = None
+        self._delta: np.ndarray | None = None
         fit.bind(self.W)
 
     @property

@@ -13,6 +13,7 @@ textbook's. Nothing here is claimed as new.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import flat_examples
 from sgdni._util.checks import check_array, check_batch, check_range, check_same_shape
@@ -65,11 +66,12 @@ class LocalErrorSG(SyntheticGradient):
         self._S, self._T = np.zeros_like(self.G), np.zeros_like(self.A)  # b'b, b'target, forgotten
         self._least_rho = float(np.sqrt(np.finfo(self.dtype).eps))
         self._square, self._P = np.empty_like(self.G), np.empty_like(self.A)
-        self._delta = self._seen = None
+        self._delta: np.ndarray | None = None
+        self._seen: np.ndarray | None = None  # the h that `predict` was last asked about
 
     @classmethod
     def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
-                     dtype: np.dtype = np.float32) -> LocalErrorSG:
+                     dtype: DTypeLike = np.float32) -> LocalErrorSG:
         """Return a model with a linear head."""
         return cls(LinearHead(n, n_classes, rng, dtype=dtype))
 

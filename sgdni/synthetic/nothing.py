@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sgdni.synthetic.base import SyntheticGradient
 
@@ -17,7 +18,7 @@ class ZeroSG(SyntheticGradient):
 
     @classmethod
     def at_interface(cls, n: int, n_classes: int, rng: np.random.Generator,
-                     dtype: np.dtype = np.float32) -> ZeroSG:
+                     dtype: DTypeLike = np.float32) -> ZeroSG:
         return cls()
 
     def predict(self, h: np.ndarray, c: np.ndarray | None) -> np.ndarray:

@@ -59,7 +59,8 @@ class TraceFit:
         check_range("gamma", gamma, 0, 1)
         self.model, self.optimizer, self.lam, self.gamma = model, optimizer, lam, gamma
         optimizer.bind({"W": model.W})
-        self._features = self._trace = None
+        self._features: np.ndarray  # of the latest state, and
+        self._trace: np.ndarray  # the sum over the past; both made by `start`
 
     def start(self, h: np.ndarray, c: np.ndarray | None = None) -> None:
         """Begin all streams anew at h (B, n)."""
