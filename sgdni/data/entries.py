@@ -104,7 +104,8 @@ class EmbeddedEntry(Entry):
     def _read(self, folder: Path) -> dict[str, np.ndarray]:
         path = folder / self.file
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            # Opened here, for np.load leaves what it opens open when it can't read it.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in ARRAYS}
         except Exception as error:  # a damaged zip file fails in many ways
             raise DataError(f"{path}: expected an npz file with {', '.join(ARRAYS)}, found one "

@@ -365,12 +365,12 @@ def test_a_parent_that_is_killed_takes_its_processes_with_it(how, when, tmp_path
         "time.sleep(60)\n"
     )
     root = Path(__file__).parents[2]
-    parent = subprocess.Popen([sys.executable, "-c", program, str(root), str(
-        root / "tests/support"), when], stdout=subprocess.PIPE, text=True)
-    workers = [int(pid) for pid in parent.stdout.readline().split()]
-    assert len(workers) == 4
-    parent.send_signal(how)
-    parent.wait(10)
+    with subprocess.Popen([sys.executable, "-c", program, str(root), str(
+            root / "tests/support"), when], stdout=subprocess.PIPE, text=True) as parent:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 4
+        parent.send_signal(how)
+        parent.wait(10)
     end = time.monotonic() + 2
     while any(map(alive, workers)) and time.monotonic() < end:
         time.sleep(0.01)
