@@ -96,7 +96,7 @@ def correlate(image, kernel):
 
 x = np.zeros((6, 6))
 x[1:5, 2] = x[1, 2:5] = 1  # a corner of two strokes
-W = np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])  # answers to upright edges
+W = np.array([[1.0, 0, -1], [2, 0, -2], [3, 0, -3]])  # upright edges, lopsided so that turns show
 y = correlate(x, W)
 delta = np.zeros_like(y)  # suppose that only two outputs matter to the loss
 delta[0, 1], delta[2, 3] = 1, -1
@@ -118,7 +118,7 @@ print(check_layer(Conv2D(2, 3, 3, np.random.default_rng(SEED), padding=1, dtype=
 # %%
 def show(axes, numbers, title, frame=(), colour=BLUE):
     """Draw an array as squares with numbers in them, and frames (row, column, height, width)."""
-    axes.imshow(numbers, cmap="PuOr", vmin=-6, vmax=6)
+    axes.imshow(numbers, cmap="PuOr", vmin=-10, vmax=10)
     for (r, c), value in np.ndenumerate(numbers):
         axes.text(c, r, f"{value:g}", ha="center", va="center", fontsize=8,
                   color="0.7" if value == 0 else "black")
@@ -150,9 +150,9 @@ plt.show()
 # %% [markdown]
 # Each row: the framed square of the left array, times the middle one, entry by entry, summed, is
 # the framed number on the right. In the first row the kernel meets the stroke from its left side
-# and says $-4$. In the last row the two entries of $\delta$ have become two copies of the kernel,
-# one upside down in sign: **every output sends its $\delta$ back to the pixels that it was made of,
-# by the weights it was made with**.
+# and says $-6$. In the last row the two entries of $\delta$ have become two copies of the kernel,
+# the second with its signs changed: **every output sends its $\delta$ back to the pixels that it
+# was made of, by the weights it was made with**.
 #
 # The library's layer agrees to the last bit, and the second line checks one with several channels
 # and padding by finite differences, as in lesson 1. With channels a pixel is a row of $n$ numbers,
@@ -175,7 +175,7 @@ plt.show()
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("The library's layer agrees to the last bit", all(same))
-stated("the framed number on the right", y[1, 0] == np.sum(x[1:4, 0:3] * W) == -4
+stated("the framed number on the right", y[1, 0] == np.sum(x[1:4, 0:3] * W) == -6
        and dW[1, 1] == np.sum(x[1:5, 1:5] * delta)
        and dx[2, 3] == np.sum(around[2:5, 3:6] * W[::-1, ::-1]))
 
@@ -372,31 +372,37 @@ for task in TASKS:
 # One seed, few images, few minibatches, one learning rate for all: read the order, not the digits
 # after the comma.
 #
-# On single digits the **control** gets to 92%, a few points short of convolutions that were
-# trained. Random kernels find edges, too, and a dense layer can read them. So a method that gets as
-# far as that may have learned nothing in its convolutions. The linear model shows it
-# from the other side: it ends at about nine in ten, and one would say that it learns. But it is no
+# On single digits the **control** gets to 93%, a few points short of backpropagation, and it cannot
+# be told from local error. Random kernels find edges, too, and a dense layer can read them. So a
+# method that gets as far as that may have learned nothing in its convolutions. The linear model
+# shows it from the other side: its curve climbs, and one would say that it learns. But it ends no
 # better than the control. What it did to the convolutions was of no use.
 #
 # Then the sum of two digits, side by side. Neither digit alone says anything about the answer, and
 # what is below has to make digits easy to tell before anything can be added. Here the control
-# falls far behind backpropagation. Local error stands between the two, well above the control. The
-# linear model is far below it: it did harm.
+# falls far behind backpropagation. So the task can tell who trains convolutions. Local error stands
+# between the two. By how much it is above the control depends on the seed: here by more than ten
+# points, with another seed by hardly any after so few minibatches. A claim would need several seeds
+# and a longer run. The linear model is far below the control: it did harm.
 #
 # Is MNIST so easy in the paper, too? Its table of test errors, of convolutional networks:
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 digit, pair = TASKS
-quoted("92%", last[digit, "top only (control)"], within=0.025)
-stated("a few points short", 0.005 < last[digit, "backprop"]
+quoted("93%", last[digit, "top only (control)"], within=0.03)
+stated("a few points short of backpropagation", 0.005 < last[digit, "backprop"]
        - last[digit, "top only (control)"] < 0.06)
-stated("it is no better than the control", 0.7 < last[digit, "linear, one pixel"]
+stated("cannot be told from local error", abs(
+    last[digit, "local error"] - last[digit, "top only (control)"]) < 0.04)
+stated("it ends no better than the control", 0.6 < last[digit, "linear, one pixel"]
        < last[digit, "top only (control)"] + 0.005)
 stated("the control falls far behind backpropagation", last[pair, "top only (control)"]
        < last[pair, "backprop"] - 0.15)
-stated("well above the control", last[pair, "top only (control)"] + 0.05
-       < last[pair, "local error"] < last[pair, "backprop"] + 0.02)
-stated("The linear model is far below it", last[pair, "linear, one pixel"]
+stated("Local error stands between the two", last[pair, "top only (control)"] - 0.01
+       < last[pair, "local error"] < last[pair, "backprop"] + 0.01)
+stated("here by more than ten points", SEED != 0 or last[pair, "local error"]
+       - last[pair, "top only (control)"] > 0.1)
+stated("The linear model is far below the control", last[pair, "linear, one pixel"]
        < last[pair, "top only (control)"] - 0.1)
 
 # %%
@@ -414,12 +420,12 @@ cnn = json.loads(path.read_text()) if path.exists() else None
 print("\nthis project, all of MNIST:", cnn["finding"] if cnn else "no record yet")
 
 # %% [markdown]
-# With three layers on MNIST the paper's own control is as good as anything else. The results to
-# look at are those on CIFAR-10, where it is ten points and more behind. There the papers' models
-# train convolutions well, and better than ours do here: with more data, and far more steps. We have
-# no CIFAR-10 to try it on. What our own larger comparison says, with all of MNIST and learning
-# rates chosen for each, stands in the last line above, once it has been made (`sgdni experiment
-# cnn`).
+# With three layers on MNIST the paper's own control is as good as its synthetic gradients; with
+# four it is two points behind. The results to look at are those on CIFAR-10, where it is ten points
+# and more behind. There the papers' models train convolutions well, and better than ours do here:
+# with more data, and far more steps. We have no CIFAR-10 to try it on. What our own larger
+# comparison says, with all of MNIST and learning rates chosen for each, stands in the last line
+# above, once it has been made (`sgdni experiment cnn`).
 #
 # ## The last lock
 #
@@ -429,13 +435,16 @@ print("\nthis project, all of MNIST:", cnn["finding"] if cnn else "no record yet
 #
 # $$\hat h_i = I_i(z, c),$$
 #
-# with $z$ a short view of the network's input, here some principal components of the image, and
-# $c$ the label, in training only. Everybody has the data. So a module can take a minibatch of its
-# own, make up its input, run, and learn from a synthetic gradient, at any moment it likes. When a
-# real message comes from below it carries its own $z$, $c$ and $h$, and $I$ is fitted to it.
+# with $z$ a short view of the network's input, and $c$ the label, in training only. Here $z$ has 60
+# numbers, how far the image goes along each of the directions in which images vary most (principal
+# components, each scaled to variance 1). Everybody has the data. So a module can take a minibatch
+# of its own, make up its input, run, and learn from a synthetic gradient, at any moment it likes.
+# When a real message comes from below it carries its own $z$, $c$ and $h$, and $I$ is fitted to it.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-stated("With three layers on MNIST the paper's own control is as good as anything else",
+stated("with four it is two points behind",
+       1.9 < PAPER["MNIST, 4 layers"][0] - max(PAPER["MNIST, 4 layers"][1:]) < 2.3)
+stated("With three layers on MNIST the paper's own control is as good as its synthetic gradients",
        PAPER["MNIST, 3 layers"][0] <= min(PAPER["MNIST, 3 layers"][2:]))
 stated("it is ten points and more behind", all(
     errors[0] - errors[1] > 10 for name, errors in PAPER.items() if "CIFAR" in name))
@@ -631,8 +640,8 @@ stated("The rectified model is closer", off["rectified"] < 0.9 * off["linear"])
 # ## To wait, or to make it up?
 #
 # Now the policies, with and without losses. On *lossy* links nine messages in ten are lost, up and
-# down; nobody is told. The same network, views and seed; backpropagation, in lockstep and without
-# losses, for comparison.
+# down; nobody is told. The same network, views and seed. For comparison backpropagation *in
+# lockstep*: all modules act in every step, and nothing is lost.
 
 # %%
 POLICIES = {"wait": {"color": BLUE, "marker": "o"}, "synthetic": {"color": ORANGE, "marker": "s"},
@@ -716,9 +725,11 @@ print(f"  an update on synthetic inputs costs {found['update_cost_synthetic_only
 # this project's question, not theirs.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-for words, value in (("97.4%", "wait"), ("97.3%", "synthetic_only"), ("97.9%", "backprop"),
-                     ("8.6%", "lossy_wait"), ("96.8%", "lossy_synthetic")):
-    quoted(words, found[f"accuracy_{value}"], within=0.0006)
+quoted("97.4%", found["accuracy_wait"], within=0.0006)
+quoted("97.3%", found["accuracy_synthetic_only"], within=0.0006)
+quoted("97.9%", found["accuracy_backprop"], within=0.0006)
+quoted("8.6%", found["accuracy_lossy_wait"], within=0.0006)
+quoted("96.8%", found["accuracy_lossy_synthetic"], within=0.0006)
 quoted("2.6", found["update_cost_synthetic_only"], within=0.05)
 quoted("2%", 0.02, within=0)
 stated("whose modules learn twice as often", 0.4 < acted["synthetic", 0.0].mean()
@@ -747,8 +758,8 @@ stated("At 20 the linear model diverges within an epoch", diverged)
 # - Give local error the channels' means (`read_out="means"`) on both tasks.
 # - Train with policy `"either"` and ask `answers_with_the_label` again. Does the top module still
 #   read the label, when half of its inputs are real?
-# - Lose half of the messages, then 97%. From where on does waiting fail, and from where on the
-#   others?
+# - Lose half of the messages, then 97 in 100. From where on does waiting fail, and from where on
+#   the others?
 # - Tell $I$ wrong labels all the time (permute `c` in a `ReluInput` of your own). What does the top
 #   module follow then?
 # - Run `sgdni experiment unlock --quick` and `sgdni experiment cnn --quick`.
