@@ -30,7 +30,8 @@ class Still(SGD):
 
 def network(rng, model=None, optimizer=Still, **context):
     core, read = RNN(1, N, rng, activation="identity", dtype=F64), Dense(N, OUT, rng, dtype=F64)
-    core.params["A"] *= 0.6
+    # It forgets as quickly in every direction, so that fits to its states are well conditioned.
+    core.params["A"][...] = 0.7 * np.linalg.qr(rng.standard_normal((N, N)))[0]
     core.params["b"][...] = rng.standard_normal(N)
     return Network([Module([core], optimizer(1e-3), batch_axis=1),
                     Module([read], optimizer(1e-3), batch_axis=1)],
@@ -130,7 +131,9 @@ def test_sweeps_of_bootstrapped_least_squares_look_so_many_windows_ahead(rng, ga
             P, q = np.zeros((N, N)), np.zeros(N)
             for _ in range(sweep):
                 P, q = passed_back(net, d, steps, gamma * P, gamma * q)
-        np.testing.assert_allclose(model.predict(states, None), states @ P + q, rtol=1e-8,
+        exact = states @ P + q
+        scale = np.abs(exact).max()
+        np.testing.assert_allclose(model.predict(states, None) / scale, exact / scale, rtol=0,
                                    atol=1e-10)
 
 
