@@ -165,6 +165,15 @@ def test_what_is_said_of_repeat_copy():
             "auxiliary task") in WORDS
 
 
+def test_what_is_said_of_characters():
+    record = json.loads((ROOT / "benchmarks/records/characters/results.json").read_text())
+    found, s = record["findings"], record["settings"]
+    assert (s["window"], s["long_window"], len(found["bits_sg"])) == (5, 20, 3)
+    assert ("truncation {:.2f} to {:.2f}, synthetic gradients {:.2f} to {:.2f}, the long windows "
+            "{:.2f} to {:.2f}").format(*(end(found[f"bits_{name}"]) for name in (
+                "tbptt", "sg", "bptt") for end in (min, max))) in WORDS
+
+
 def test_what_is_said_of_steps():
     found = json.loads((ROOT / "benchmarks/records/steps/results.json").read_text())["findings"]
     assert f"it is {found['cdni_ls_1_8']:.2f} with one interface" in WORDS
