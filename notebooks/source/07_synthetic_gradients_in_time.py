@@ -813,13 +813,13 @@ for name in ("delayed-recall", "copy", "repeat-copy", "two-clocks", "characters"
 # symbols already read got to 15 or more in every seed; told another episode's symbols, no further
 # than truncation. So it is what the context says that helps, and that is more than the paper's
 # models know: we did not get its lengths from the state. **Repeat copy** came out alike: 49 or more
-# with the context in every seed, where truncation got to 25. And on a small **character model**, of
-# Python's own reference manual, three seeds do not tell synthetic gradients from truncation, both in
-# windows of five, nor either from backpropagation through twenty ticks: 1.99 to 2.00 bits, 1.98 to
-# 2.06, and 1.97 to 2.03. Why might that be? What a character depends on lies mostly within a few
-# ticks, so truncation loses little that could be learned from so short a text. Where nothing is
-# lost, a guess can only add noise. **Synthetic gradients in time pay where the loss depends on what is far away,
-# and where something in $M$'s input says how.**
+# with the context in every seed, where truncation got to 25. And on a small **character model**,
+# of Python's own reference manual, three seeds do not tell synthetic gradients from truncation,
+# both in windows of five, nor either from backpropagation through twenty ticks: 1.99 to 2.00 bits,
+# 1.98 to 2.06, and 1.97 to 2.03. Why might that be? What a character depends on lies mostly within
+# a few ticks, so truncation loses little that could be learned from so short a text. Where nothing
+# is lost, a guess can only add noise. **Synthetic gradients in time pay where the loss depends on
+# what is far away, and where something in $M$'s input says how.**
 #
 # A null result is one about these set-ups. It does not refute a table that was made with others.
 

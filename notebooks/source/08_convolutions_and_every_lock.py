@@ -368,40 +368,62 @@ last = {key: found[-1] for key, found in seen.items()}
 for task in TASKS:
     print(f"{task:26}", {name: f"{last[task, name]:.0%}" for name in METHODS})
 
+THREE_SEEDS = {  # test accuracy in %, from this cell with SEED = 0, 1 and 2
+    "one digit": {"backprop": (95.8, 96.4, 92.7), "local error": (93.1, 95.7, 95.2),
+                  "top only (control)": (93.0, 91.0, 90.4)},
+    "the sum of two, modulo 10": {"backprop": (78.3, 77.4, 79.0), "local error": (62.0, 48.7, 60.0),
+                                  "top only (control)": (47.0, 50.6, 38.3)},
+}
+print("\nwith seeds 0, 1, 2           ", *(f"{task:>28}" for task in TASKS))
+for name in THREE_SEEDS["one digit"]:
+    print(f"  {name:27}", *(f"{'   '.join(f'{one:.0f}' for one in found[name]):>28}"
+                            for found in THREE_SEEDS.values()))
+
 # %% [markdown]
-# One seed, few images, few minibatches, one learning rate for all: read the order, not the digits
-# after the comma.
+# Few images, few minibatches, one learning rate for all, and one seed. Read the order, and do not
+# trust even that: the last three lines have what this cell gave with seeds 0, 1 and 2.
 #
-# On single digits the **control** gets to 93%, a few points short of backpropagation, and it cannot
-# be told from local error. Random kernels find edges, too, and a dense layer can read them. So a
-# method that gets as far as that may have learned nothing in its convolutions. The linear model
-# shows it from the other side: its curve climbs, and one would say that it learns. But it ends no
-# better than the control. What it did to the convolutions was of no use.
+# On single digits the **control** gets to 93%, and in each of the seeds it is a few points short of
+# backpropagation, no more. Random kernels find edges, too, and a dense layer can read them. So a
+# method that gets as far as that may have learned nothing in its convolutions. With seed 0 local
+# error cannot be told from the control; with the others it is more than four points above. The
+# linear model's curve climbs, and one would say that it learns. But it ends below the control. What
+# it did to the convolutions was worse than nothing.
 #
 # Then the sum of two digits, side by side. Neither digit alone says anything about the answer, and
-# what is below has to make digits easy to tell before anything can be added. Here the control
-# falls far behind backpropagation. So the task can tell who trains convolutions. Local error stands
-# between the two. By how much it is above the control depends on the seed: here by more than ten
-# points, with another seed by hardly any after so few minibatches. A claim would need several seeds
-# and a longer run. The linear model is far below the control: it did harm.
+# what is below has to make digits easy to tell before anything can be added. Here the control is
+# more than twenty points behind backpropagation in every seed, so this task can tell who trains
+# convolutions. Local error is well above the control with two of three seeds, and *below* it with
+# the third: in so short a run its guesses can teach convolutions, but not reliably, and it is far
+# from backpropagation each time. Had we shown one seed only, you would have read a clearer story.
+# The linear model is far below the control: it did harm.
 #
 # Is MNIST so easy in the paper, too? Its table of test errors, of convolutional networks:
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 digit, pair = TASKS
 quoted("93%", last[digit, "top only (control)"], within=0.03)
-stated("a few points short of backpropagation", 0.005 < last[digit, "backprop"]
-       - last[digit, "top only (control)"] < 0.06)
-stated("cannot be told from local error", abs(
-    last[digit, "local error"] - last[digit, "top only (control)"]) < 0.04)
-stated("it ends no better than the control", 0.6 < last[digit, "linear, one pixel"]
-       < last[digit, "top only (control)"] + 0.005)
-stated("the control falls far behind backpropagation", last[pair, "top only (control)"]
-       < last[pair, "backprop"] - 0.15)
-stated("Local error stands between the two", last[pair, "top only (control)"] - 0.01
-       < last[pair, "local error"] < last[pair, "backprop"] + 0.01)
-stated("here by more than ten points", SEED != 0 or last[pair, "local error"]
-       - last[pair, "top only (control)"] > 0.1)
+stated("Read the order, and do not trust even that", SEED not in range(3) or max(
+    abs(last[task, name] - percent[SEED] / 100)
+    for task, found in THREE_SEEDS.items() for name, percent in found.items()) < 0.03)
+kept = {key: np.array(value) for task in TASKS for key, value in (
+    ((task, name), percent) for name, percent in THREE_SEEDS[task].items())}
+ahead = {(task, name): kept[task, name] - kept[task, "top only (control)"]
+         for task in TASKS for name in ("backprop", "local error")}
+stated("it is a few points short of backpropagation, no more",
+       ahead[digit, "backprop"].min() > 1 and ahead[digit, "backprop"].max() < 6)
+stated("With seed 0 local error cannot be told from the control; with the others it is more than "
+       "four points above", abs(ahead[digit, "local error"][0]) < 1
+       and ahead[digit, "local error"][1:].min() > 4)
+stated("it ends below the control", last[digit, "linear, one pixel"]
+       < last[digit, "top only (control)"] - 0.01)
+stated("more than twenty points behind backpropagation in every seed",
+       ahead[pair, "backprop"].min() > 20)
+stated("well above the control with two of three seeds, and *below* it with the third",
+       sorted(ahead[pair, "local error"] > 10) == [False, True, True]
+       and ahead[pair, "local error"].min() < 0)
+stated("it is far from backpropagation each time",
+       (kept[pair, "backprop"] - kept[pair, "local error"]).min() > 12)
 stated("The linear model is far below the control", last[pair, "linear, one pixel"]
        < last[pair, "top only (control)"] - 0.1)
 
