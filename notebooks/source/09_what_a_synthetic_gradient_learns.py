@@ -91,7 +91,8 @@ def quiet(share):
 #
 # 1. *The layer rests.* It moves by $-X^\top \hat\delta$, so that must be zero:
 #    $$X^\top (hA + cC + b) = 0 .$$
-#    $A$ is here a number, and not zero. So $h$, which is a combination of $X$'s columns, is minus
+#    $A$ is here a number, and not zero. $cC + b$ is one number for each class, so a multiple of the
+#    label 0 or 1, and a constant. So $h$, which is a combination of $X$'s columns, is minus
 #    the best guess at $cC + b$ by such combinations, over $A$. The best guess at labels by a linear
 #    map is what a **least-squares classifier** gives, $\hat c$. So $h = \alpha \hat c + \beta$ with
 #    two numbers $\alpha$ and $\beta$: its *direction* is that of $\hat c$, whatever the loss.
@@ -141,6 +142,9 @@ for model in LOOKS:
                              n_out=1)
     by_log[model] = gaps(network, far, far_y, best)
     ended[model] = network.forward(far).copy()
+head = network.interfaces[0].model.head  # of local error, the last one trained
+head_gap = mean_loss(log_loss, head.layers[0].forward(ended[model][:, 1:].copy()), far_y) - best
+print(f"local error: gap of the network {by_log[model][-1]:.3f}, of its head {head_gap:.0e}")
 print("right answers on the far cluster's examples:")
 for name, h in {**logits, "reached by the linear SG": ended["linear"]}.items():
     print(f"  {name:26}{np.mean(h.argmax(axis=1) == far_y):6.1%}")
@@ -164,8 +168,7 @@ for axes, curves, title in ((left, by_squares, "squared error"), (middle, by_log
         axes.plot(when, np.maximum(curve, 1e-12), label=model, **LOOKS[model])
     axes.set(yscale="log", title=title, xlabel="steps")
 left.set_ylabel("gap: loss above the optimum")
-middle.axhline(end - best, color=PINK, linestyle=":", linewidth=2.5, zorder=3,
-               label="predicted")
+middle.axhline(end - best, color=PINK, linewidth=7, alpha=0.5, zorder=1, label="predicted")
 ends = [0.5 * min(p for p, _ in pairs.values()), 2 * max(p for p, _ in pairs.values())]
 right.plot(ends, ends, color="0.7", linewidth=1)
 for kind, marker in (("gaussian", "o"), ("log-normal", "s"), ("far cluster", "^")):
@@ -183,18 +186,19 @@ plt.show()
 # and deep linear networks, is in Czarnecki et al., too.
 #
 # Middle: the log loss, far cluster. Backprop goes on down. The linear SG comes to rest as well, but
-# at a *wrong* point. It is no failure to train: the gap is the predicted one (dotted).
+# at a *wrong* point. It is no failure to train: the gap is the predicted one (the band).
 # Right: so it is for nine sets of data, on the line. The gap is small where data are Gaussian and
 # dimensions few, and large where some examples lie far out. There it costs accuracy, too, as the
 # print says.
 #
 # Why the far cluster? A least-squares classifier wants *exactly* 1 from every example of a class.
 # One that is far out on the right side gets more than 1, and that counts as an error, which pulls
-# the whole classifier round. Section 2 shows the same thing from the other side.
+# the whole classifier round. We meet it again with the parabola below.
 #
-# Local error ends elsewhere, and not at the optimum either. Its head is a classifier on top of $h$.
-# Once the head is at its own optimum, its errors say nothing more about $h$, wrong or not. So on
-# the *output itself* it has nothing to offer over $\delta$, which is known there. It is made for
+# Local error ends elsewhere, and not at the optimum either. The print says why: its *head* is at
+# the optimum. The head stands on $h$ and can stretch and shift it, so it gets there before $h$
+# does. From then on its errors have nothing more to say, though $h$ itself is wrong. On the
+# *output* local error has nothing to offer over $\delta$, which is known there. It is made for
 # layers further down.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
@@ -210,6 +214,7 @@ stated("There it costs accuracy, too", np.mean(ended["linear"].argmax(axis=1) ==
        < np.mean(logits["the optimum"].argmax(axis=1) == far_y) - 0.01)
 stated("Local error ends elsewhere, and not at the optimum either",
        by_log["local error"][-1] > 1e-3)
+stated("its *head* is at the optimum", head_gap < 1e-9)
 
 # %% [markdown]
 # ### A critical point that was not there
@@ -299,7 +304,8 @@ stated("it ends where that line is nearest to the star", all(
 #
 # A **parabola**. Its least is at $z^* = -(C_y + b) / a$, a finite target: a linear SG acts like a
 # squared error. The true log loss of a right answer falls for ever. For local error, with one logit
-# and $e = \sigma(sz + r) - 1$ for the right class, where $\sigma$ is the logistic function,
+# and $e = \sigma(sz + r) - 1$ for the right class ($\sigma$ the logistic function, $s$ and $r$ the
+# head's weights, $p$ what was $P$),
 #
 # $$\hat\delta = p\, e \qquad\Longrightarrow\qquad
 # \hat L(z) = \tfrac{p}{s} \log\bigl(1 + \exp(-sz - r)\bigr) + \text{const} .$$
@@ -480,9 +486,10 @@ stated("give it time, and it gets there", twice[400][0] < 400)
 #   mean within a class.
 # - **A linear probe**: a least-squares classifier on the layer's activations, learned on training
 #   images, tested on others. It says what a *linear* read-out could tell, there.
-# - **Similarity** of two layers. *RSA* correlates their two dissimilarity matrices, entry by
-#   entry. *Linear CKA* is $\|a^\top b\|^2 / (\|a^\top a\|\,\|b^\top b\|)$ of the centred
-#   activations $a$ and $b$. Both are 1 for the same geometry.
+# - **Similarity** of two layers. *RSA* (representational similarity analysis) correlates their two
+#   dissimilarity matrices, entry by entry. *Linear CKA* (centred kernel alignment) is $\|a^\top
+#   b\|^2 / (\|a^\top a\|\,\|b^\top b\|)$ of the centred activations $a$ and $b$. Both are 1 for the
+#   same geometry.
 #
 # And no number says by itself whether four fifths is much. So two **yardsticks**: backpropagation
 # *again*, from other first weights and in another order of minibatches; and a network before
@@ -669,8 +676,8 @@ stated("is among the best", right["local loss"] > max(right[name] for name in ru
 # Czarnecki et al. go up to fifty hidden layers with one synthetic gradient in the middle. Fifty
 # layers are hard for backpropagation itself, so a comparison must not hang on one recipe of
 # activation, optimiser and learning rate. Here are two, for a quick look: layers of 64, a hundred
-# minibatches. The linear model has one interface, in the middle; its control learns above the
-# middle only. Local error has an interface every ten layers.
+# minibatches (`bn` is batch normalisation). The linear model has one interface, in the middle; its
+# control learns above the middle only. Local error has an interface every ten layers.
 
 # %%
 RECIPES = ("relu-bn-sgd-0.1", "tanh-bn-adam-0.001")
@@ -690,12 +697,12 @@ print("\nthis project, all of MNIST:",
       json.loads(file.read_text())["finding"] if file.exists() else "no record yet")
 
 # %% [markdown]
-# By the first recipe, which served all along, backpropagation fails, and one linear SG in the
-# middle is no better than its control: it does not carry fifty layers here. A guess for
-# twenty-five layers at once, on a scale that changes from step to step, is too much for a linear
-# map. By the second recipe backpropagation has begun to learn, and the same model follows it
-# closely, well above its control. So "a linear SG cannot do fifty layers" would be wrong, and "it
-# can" only half the story: *it goes as far as backpropagation does, at best*.
+# By the first recipe backpropagation fails, and one linear SG in the middle is no better than its
+# control: it does not carry fifty layers here. A guess for twenty-five layers at once, on a scale
+# that changes from step to step, is too much for a linear map. By the second recipe backpropagation
+# has begun to learn, and the same model follows it closely, well above its control. So "a linear SG
+# cannot do fifty layers" would be wrong, and "it can" only half the story: *it goes as far as
+# backpropagation does, at best*.
 #
 # Local error at every tenth layer is ahead by both, since no error has to cross more than ten
 # layers. That is a gain from more interfaces, and a local loss with the same heads may have it as
