@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.speed.contenders import DATA_PARALLEL, LOCAL_ERROR, NETWORKS
 from sgdni.experiments.speed.race import times_faster
 
@@ -79,3 +80,15 @@ def test_linked_files_exist(page):
     links += re.findall(r'(?:src|srcset)="([^"]+)"', text)
     folder = (ROOT / page).parent
     assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_every_claim_has_a_command_that_there_is():
+    text = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "`" in line]
+    commands = re.findall(r"\| `sgdni ([^`]+)` \|", "\n".join(rows))
+    named = [words.removeprefix("experiment ") for words in commands if "experiment" in words]
+    assert len(commands) == len(rows) and set(named) <= set(EXPERIMENTS)
+    for row in rows:
+        name = re.search(r"`sgdni experiment ([a-z-]+)`", row)
+        recorded = name and (ROOT / f"benchmarks/records/{name[1]}/results.json").exists()
+        assert not (recorded and "no record yet" in row), row

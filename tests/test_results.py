@@ -126,6 +126,16 @@ def test_what_is_said_of_the_unlock():
     assert "waiting learns nothing at all" in WORDS
 
 
+def test_what_is_said_of_sparse_updates():
+    record = json.loads((ROOT / "benchmarks/records/sparse/results.json").read_text())
+    found, s = record["findings"], record["settings"]
+    assert (s["steps"], s["rates"]) == (936, [0.2, 0.1, 0.05])
+    assert max(found["dni_5"], found["cdni_5"]) < found["top_only_5"]
+    assert f"by least squares has {found['cdni_least_squares_5']:.1%}" in WORDS
+    taken = [row["rate"] for row in record["rows"] if row["contender"] in ("DNI", "cDNI")]
+    assert taken.count(0.05) >= len(taken) - 1  # "mostly"
+
+
 def test_what_is_said_of_copy():
     record = json.loads((ROOT / "benchmarks/records/copy/results.json").read_text())
     found, s = record["findings"], record["settings"]
