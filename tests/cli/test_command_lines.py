@@ -253,6 +253,6 @@ def test_an_empty_folder_name_is_not_the_current_folder(folder):
     before = set(folder.iterdir())
     for words in (["benchmark", "--out", ""], ["experiment", "steps", "--out", ""],
                   ["experiment", "steps", "--check", ""], ["train", "--history", ""]):
-        code, said = outcome(words)
+        code, said = outcome(words, seconds=60)
         assert code == 2 and "expected a name, got ''" in said
     assert set(folder.iterdir()) == before
