@@ -448,8 +448,8 @@ print(f"linear after layer 1 at twice the rate: {twice[100][1]:.0%} after 100 ep
 # all labels. The control does not, so the layers below did take part. **A synthetic gradient costs
 # speed, not capacity.** How much speed is a matter of its place: nearest to the input, where the
 # guess has to stand for the most layers, the linear one takes longest. Higher up the cost is
-# smaller. Local error is close to backpropagation from everywhere. Why is that not what section 1
-# would make us fear? There the model stood on the output, and one linear layer had to do
+# smaller. Local error is close to backpropagation from everywhere. Is that not better than the
+# first section lets us hope? There the model stood on the output, and one linear layer had to do
 # everything. Here layers above it see the truth, and can make up for what the ones below learned
 # wrongly.
 #
