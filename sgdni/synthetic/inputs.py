@@ -38,8 +38,9 @@ class ReluInput(SyntheticInput):
 
     A module that is trained on means alone meets inputs of another kind when it is used. So the
     residuals of the latest real message are added, each example's to another example: inputs are
-    as varied as real ones. A linear model instead of the rectified one tells the label of every
-    example, which real messages do not, and the modules above learn to read it.
+    as varied as real ones. A model that is told labels writes them into its guesses, and the modules
+    above learn to read them there: a linear one more plainly than this one. So judge what was
+    learned by real inputs. The rule diverges where rate * e^2 times a label's share is above 2.
 
     Parameters
     ----------
