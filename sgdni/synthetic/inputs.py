@@ -38,7 +38,7 @@ class ReluInput(SyntheticInput):
 
     A module that is trained on means alone meets inputs of another kind when it is used. So the
     residuals of the latest real message are added, each example's to another example: inputs are
-    as varied as real ones. A model that is told labels writes them into its guesses, and the modules
+    as varied as real ones. A model that is told labels writes them into its guesses, and modules
     above learn to read them there: a linear one more plainly than this one. So judge what was
     learned by real inputs. The rule diverges where rate * e^2 times a label's share is above 2.
 
