@@ -34,13 +34,16 @@ CONTENDERS: dict[str, tuple[str, dict, str]] = {
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """Return everybody's test accuracy on both tasks, at the rate that does best on images set
-    aside, after a third of the steps."""
+    aside, after a third of the steps. A task of 0 steps is left out."""
     rows, unknown = [], set(settings["contenders"]) - set(CONTENDERS)
+    if not settings["steps"] and not settings["sum_steps"]:
+        raise ValueError("expected steps or sum_steps above 0, got 0 for both")
     if unknown:
         raise ValueError(f"contenders: expected some of {', '.join(CONTENDERS)}, got "
                          f"{', '.join(sorted(unknown))}")
-    tasks = [("digit", settings["data"], settings["steps"]),
-             ("sum", f"{settings['data']}-sum", settings["sum_steps"])]
+    tasks = [task for task in (("digit", settings["data"], settings["steps"]),
+                               ("sum", f"{settings['data']}-sum", settings["sum_steps"]))
+             if task[2]]
     for k, (task, name, steps) in enumerate(tasks):
         data = halved(load(name)) if settings["half"] else load(name)
         aside = data.validation_split(settings["aside"], np.random.default_rng(seed))
@@ -70,11 +73,14 @@ def find(rows: list[dict]) -> Findings:
 def say(findings: Findings) -> str:
     names = {"backprop": "backprop", "local_error": "local error", "cdni": "cDNI",
              "cdni_least_squares": "cDNI by least squares",
-             "untrained": "convolutions left untrained"}
-    return "Right on one digit and on the sum of two: " + ", ".join(
-        f"{label} {100 * findings[f'accuracy_{name}']:.1f}% and "
-        f"{100 * findings[f'accuracy_{name}_sum']:.1f}%"
-        for name, label in names.items() if f"accuracy_{name}" in findings)
+             "local_loss": "local loss", "untrained": "convolutions left untrained"}
+    tasks = {suffix: task for suffix, task in (("", "one digit"), ("_sum", "the sum of two"))
+             if f"accuracy_backprop{suffix}" in findings}
+    return f"Right on {' and on '.join(tasks.values())}: " + ", ".join(
+        f"{label} " + " and ".join(f"{100 * findings[f'accuracy_{name}{suffix}']:.1f}%"
+                                   for suffix in tasks)
+        for name, label in names.items()
+        if all(f"accuracy_{name}{suffix}" in findings for suffix in tasks))
 
 
 def draw(results: dict) -> Figure:
@@ -82,8 +88,9 @@ def draw(results: dict) -> Figure:
     s = results["settings"]
     titles = {"digit": f"{s['data']}, {s['steps']:,} minibatches",
               "sum": f"the sum of two, {s['sum_steps']:,} minibatches"}
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, (task, title) in zip(panels, titles.items(), strict=True):
+    tasks = [task for task in titles if any(row["task"] == task for row in results["rows"])]
+    panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
+    for axes, task in zip(panels, tasks, strict=True):
         for y, name in enumerate(s["contenders"]):
             _, _, colour = CONTENDERS[name]
             mine = np.array([100 * row["accuracy"] for row in results["rows"]
@@ -92,7 +99,7 @@ def draw(results: dict) -> Figure:
             axes.plot([np.median(mine)] * 2, [y - 0.25, y + 0.25], color=colour)
             axes.annotate(f"{np.median(mine):.1f}", (np.median(mine), y + 0.3), ha="center",
                           va="bottom", fontsize=8, color=colour)
-        axes.set(title=title, xlabel="test accuracy (%)", yticks=range(len(s["contenders"])),
+        axes.set(title=titles[task], xlabel="test accuracy (%)", yticks=range(len(s["contenders"])),
                  yticklabels=s["contenders"], ylim=(-0.5, len(s["contenders"])))
         tidy(axes)
     layers = "-".join(map(str, s["channels"]))
