@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sgdni.analysis.end_points import best_logits, least_squares_outputs, predicted_logits
+from sgdni.experiments.linear_networks import cloud
 from sgdni.losses import MeanSquaredError, SoftmaxCrossEntropy
 
 CLASSES = 4
@@ -39,6 +40,15 @@ def test_classes_that_are_separated_have_no_optimum(rng):
     x = rng.standard_normal((20, 2))
     with pytest.raises(ValueError, match="overlap"):
         best_logits(x, (x[:, 0] > 0).astype(int), 2)
+
+
+@pytest.mark.parametrize("seed, kind, size", [(0, "gaussian", 500), (2, "log-normal", 2000)])
+def test_rounding_near_the_end_is_not_taken_for_separated_classes(seed, kind, size):
+    """The last step gains less than a sum of losses can show."""
+    x, y = cloud(kind, 10, 2, size, np.random.default_rng([seed, 10]))
+    for inputs in (x, least_squares_outputs(x, np.eye(2)[y])):
+        delta = SoftmaxCrossEntropy()(best_logits(inputs, y, 2), y)[1]
+        assert np.abs(inputs.T @ delta).max() < 1e-10
 
 
 def test_a_linear_sg_rests_at_the_predicted_logits_and_not_at_the_optimum(rng):
