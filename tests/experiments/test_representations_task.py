@@ -14,7 +14,6 @@ from sgdni.experiments.representations import (
     CONTENDERS,
     EXPERIMENT,
     MEASURES,
-    RATES,
     between_classes,
     draw,
     find,
@@ -39,7 +38,7 @@ def test_everybody_has_every_layer_and_the_untrained_one_no_rate(rows):
     assert [(row["contender"], row["layer"]) for row in rows] == [
         (name, layer) for name in CONTENDERS for layer in (1, 2, 3)]
     assert {row["rate"] for row in rows if row["contender"] == "untrained"} == {None}
-    assert {row["rate"] for row in rows} - {None} <= set(RATES)
+    assert {row["rate"] for row in rows} - {None} <= set(SMALL["rates"])
 
 
 def test_backprop_is_like_itself_and_another_seed_is_another_network(rows):
