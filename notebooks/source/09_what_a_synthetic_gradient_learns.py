@@ -499,7 +499,7 @@ stated("give it time, and it gets there", twice[400][0] < 400)
 
 # %%
 INSIDE = {"data": "mnist-5k", "width": 64, "layers": 5, "cut": 3, "steps": 120, "images": 500,
-          "aside": 500}
+          "rates": (0.1, 0.03, 0.2), "aside": 500}
 inside = {(row["contender"], row["layer"]): row
           for row in representations.run(INSIDE, SEED, quiet)}
 fig, panels = plt.subplots(3, 4, figsize=(7.5, 5.4))
