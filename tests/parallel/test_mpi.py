@@ -45,8 +45,18 @@ def environment():
 
 
 def mpiexec(ranks, *arguments):
-    return subprocess.run(command(ranks, *arguments), capture_output=True, text=True,
-                          timeout=SECONDS, env=environment(), cwd=HERE)
+    """Run it to its end; if it hangs, fail with what its processes were waiting in."""
+    with subprocess.Popen(command(ranks, *arguments), stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.PIPE, env=environment(), cwd=HERE) as process:
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            seen = subprocess.run(["ps", "-eo", "pid,ppid,stat,wchan:20,etimes,args", "--forest"],
+                                  capture_output=True, text=True).stdout
+            process.kill()
+            pytest.fail(f"no end in {SECONDS} s:\n" + "\n".join(
+                line for line in seen.splitlines() if "mpi" in line or "PPID" in line))
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def program(ranks, *arguments):

@@ -177,5 +177,7 @@ def _end_with(life: int) -> None:
     """End this process when the one at the other end of the pipe has ended."""
     os.read(life, 1)
     rank = os.environ.get("PMI_RANK", "?")
-    os.write(2, f"sgdni: rank {rank}: the process that watches over it died\n".encode())
-    os._exit(1)
+    try:
+        os.write(2, f"sgdni: rank {rank}: the process that watches over it died\n".encode())
+    finally:  # whoever carried that away may have died first
+        os._exit(1)
