@@ -51,7 +51,7 @@ def mpiexec(ranks, *arguments):
         try:
             out, err = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            seen = subprocess.run(["ps", "-eo", "pid,ppid,stat,wchan:20,etimes,args", "--forest"],
+            seen = subprocess.run(["ps", "-wweo", "pid,ppid,stat,wchan:20,etimes,args", "--forest"],
                                   capture_output=True, text=True).stdout
             process.kill()
             pytest.fail(f"no end in {SECONDS} s:\n" + "\n".join(
@@ -92,6 +92,12 @@ def test_a_rank_whose_watcher_dies_ends_the_run_and_is_named():
     done = program(4, "dies", "watcher")
     assert "sgdni: rank 2: the process that watches over it died" in done.stderr
     assert done.returncode != 0 and "passed" not in done.stdout
+
+
+@needs_mpi
+def test_ranks_do_not_outlive_the_proxy_that_started_them():
+    """Before, they went on for ever, and mpiexec waited for them."""
+    assert program(4, "dies", "proxy").returncode != 0
 
 
 @needs_mpi

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,11 +265,16 @@ def fails_alone() -> None:
     world().Barrier()
 
 
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 def dies(how: str) -> None:
     schedule = Asynchronous(tiny_network(), workers="mpi")
     ways = {"exit 0": lambda: os._exit(0), "exit 3": lambda: os._exit(3),
             "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
-            "watcher": lambda: os.kill(os.getppid(), signal.SIGKILL)}
+            "watcher": lambda: os.kill(os.getppid(), signal.SIGKILL),
+            "proxy": lambda: os.kill(parent_of(os.getppid()), signal.SIGKILL)}
     if world().rank == 2:
         schedule.network.modules[2].learn = lambda *args, **kwargs: ways[how]()
     list(schedule.run(minibatches(1) * 100_000))

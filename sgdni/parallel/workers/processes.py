@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from typing import Any
 
 from sgdni._util.blas import blas_threads
 from sgdni.parallel.workers.memory import SharedChannel
+from sgdni.parallel.workers.orphans import end_with_parent
 from sgdni.parallel.workers.report import report
 from sgdni.parallel.workers.team import (
     ERROR,
@@ -36,7 +36,6 @@ from sgdni.parallel.workers.team import (
 )
 
 END = "end"  # to a process that stays: do not
-LOOK_SECONDS = 0.1  # between looks whether the parent is there
 
 
 class Processes(Team):
@@ -123,7 +122,7 @@ class Processes(Team):
 
     def _work(self, work: Work, connection: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-        threading.Thread(target=_die_with, args=(self._parent,), daemon=True).start()
+        end_with_parent(self._parent)
         held: list[Any] = []
         handed_out = time.perf_counter()
 
@@ -157,14 +156,3 @@ class Processes(Team):
         finally:
             connection.close()
             os._exit(0)  # leave at once: what the parent registered for its exit is not ours
-
-
-def _die_with(parent: int) -> None:
-    """End this process when its parent is gone, however it went.
-
-    The kernel's own signal for that comes when the *thread* that forked ends, and whoever trains in
-    one thread after another needs the processes longer.
-    """
-    while os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
-    os._exit(1)

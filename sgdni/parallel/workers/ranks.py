@@ -11,13 +11,14 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import Any
+
+from sgdni.parallel.workers.orphans import end_with_parent, end_with_pipe
 
 GRACE_SECONDS = 2.0  # how long a rank that failed waits for the others to say the same
 START_SECONDS = 60.0  # how long ranks wait for others that never start MPI
@@ -138,6 +139,7 @@ def _watched(stack: ExitStack) -> Callable[[str], None]:
     ranks at once, without naming the one that died first. A child that leaves `stack` has
     reported its errors itself.
     """
+    proxy = os.getppid()
     words, told = os.pipe()
     life, living = os.pipe()  # nothing is written here: it ends when the parent does
     for stream in (sys.stdout, sys.stderr):
@@ -150,13 +152,15 @@ def _watched(stack: ExitStack) -> Callable[[str], None]:
         signal.signal(signal.SIGINT, interrupt)
         os.close(words)
         os.close(living)
-        threading.Thread(target=_end_with, args=(life,), daemon=True).start()
+        rank = os.environ.get("PMI_RANK", "?")
+        end_with_pipe(life, f"sgdni: rank {rank}: the process that watches over it died")
         stack.callback(os.close, told)
         stack.callback(os.write, told, b"done")
         return lambda name: os.write(told, f"{name}\n".encode())
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     os.close(told)
     os.close(life)
+    end_with_parent(proxy)  # else the ranks of a proxy that is killed would live for ever
     if not select.select([words], [], [], START_SECONDS)[0]:
         print(f"sgdni: a rank has not started MPI in {START_SECONDS:g} s; expected the same "
               f"command in all ranks", file=sys.stderr, flush=True)
@@ -171,13 +175,3 @@ def _watched(stack: ExitStack) -> Callable[[str], None]:
         print(f"sgdni: {name} died on {os.uname().nodename} ({how})", file=sys.stderr, flush=True)
         status = status or 1
     os._exit(status if status >= 0 else 128 - status)
-
-
-def _end_with(life: int) -> None:
-    """End this process when the one at the other end of the pipe has ended."""
-    os.read(life, 1)
-    rank = os.environ.get("PMI_RANK", "?")
-    try:
-        os.write(2, f"sgdni: rank {rank}: the process that watches over it died\n".encode())
-    finally:  # whoever carried that away may have died first
-        os._exit(1)
