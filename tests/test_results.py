@@ -406,3 +406,71 @@ def test_what_else_is_said_of_the_sweep():
     ratios = [row["predicted_over_measured"] for p in SPEED["sweep"] for row in p["rows"]]
     known = [r for r in ratios if r is not None]
     assert f"at\n{sum(0.85 <= r <= 1.15 for r in known)} of {len(known)} points" in REPORT
+
+
+def recorded(name):
+    return json.loads((ROOT / f"benchmarks/records/{name}").read_text())
+
+
+def middle(values):
+    return float(np.median(values))
+
+
+def test_what_is_said_of_convergence():
+    record = recorded("convergence/results.json")
+    found, rows = record["findings"], record["rows"]
+    assert max(found["mse_gap"]) <= 1e-9
+    assert max(found["prediction_error"] + found["prediction_error_classes"]) <= 1e-5
+    assert max(found["backprop_gap"]) < 1e-4 and min(found["new_point_cosine"]) > 1 - 1e-6
+    one = [row for row in rows if (row["what"], row.get("model")) == ("one logit", "linear")]
+    assert len(one) == 36
+    for clouds, low, high in ((("gaussian", "log-normal"), 0.0006, 0.023),
+                              (("far cluster",), 0.10, 0.21)):
+        gaps = [row["gap"] for row in one if row["cloud"] in clouds]
+        assert (round(min(gaps), 4 if low < 0.01 else 2), round(max(gaps), 3 if low < 0.01 else 2)
+                ) == (low, high)
+    narrow = [row["gap"] for row in rows
+              if (row.get("network"), row.get("model")) == ("bottleneck", "local error")]
+    assert len(narrow) == 6 and max(narrow) < 1e-9
+    worse = [row for row in rows if row["what"] == "log loss" and row["network"] == "direct"]
+    assert (min(row["gap"] for row in worse if row["model"] == "local error")
+            > max(row["gap"] for row in worse if row["model"] == "linear"))
+    assert set(found["largest_stable_sg_rate"]) == {0.1}
+    assert "all 36 cases" in WORDS and "stable up to a rate of 0.1" in WORDS
+
+
+def test_what_is_said_of_implied_losses():
+    record = recorded("implicit-loss/results.json")
+    found, s = record["findings"], record["settings"]
+    assert (s["early"], s["late"]) == (20, 5000)
+    assert found["least_at_local_error_late"] == [None] * 3  # nothing is pushed back
+    assert f"a random matrix has {middle(found['antisymmetric_random']):.2f}" in WORDS
+    assert found["antisymmetric_local_loss"] == [0, 0, 0]
+
+
+def test_what_is_said_of_random_labels():
+    record = recorded("random-labels/results.json")
+    found, s = record["findings"], record["settings"]
+    assert (s["size"], s["layers"], s["width"]) == (1000, 4, 128)
+    for name in ("linear", "local_error"):  # "every one reaches 100%"
+        assert min(found[f"known_by_place_{name}"]) == 1
+    below, alone = found["epochs_to_90_by_place"][0], found["epochs_to_90_by_place_top_only"][0]
+    assert below > alone  # slower than leaving the layer as it was
+
+
+def test_what_is_said_of_representations():
+    own, one = recorded("representations/results.json"), recorded("representations-one-rate.json")
+    assert own["settings"] | {"rates": [0.1]} == one["settings"]
+    names = ("linear", "local_error", "backprop", "backprop_again", "untrained")
+    for record in (own, one):
+        found = {key: middle(values) for key, values in record["findings"].items()}
+        apart = {name: found[f"contrast_{name}_3"] for name in names}
+        assert apart["linear"] > apart["local_error"] > max(apart["backprop"],
+                                                            apart["backprop_again"])
+        assert found["rsa_backprop_again_3"] - found["rsa_linear_3"] < 0.06  # "hardly less"
+        assert found["probe_linear_2"] > found["probe_backprop_2"]
+    told = [f"{apart[name]:.2f}" for name in names[:4]]
+    alike = [f"{found[f'rsa_{name}_3']:.2f}" for name in names if name != "backprop"]
+    linear, local, again, untrained = alike
+    assert f"apart by {told[0]}, {told[1]}, {told[2]} and {told[3]}, and the" in WORDS
+    assert f"similarities are {linear}, {local}, {again} and {untrained}" in WORDS

@@ -157,7 +157,7 @@ EXPERIMENT = Experiment(
     "random-labels", "labels learned by heart: what a synthetic gradient costs, by its place",
     run, find, say, draw,
     full={"data": "mnist", "size": 1000, "layers": 4, "width": 128, "epochs": 200,
-          "rates": (0.02, 0.01, 0.05)},
+          "rates": (0.02, 0.01, 0.05, 0.1, 0.005)},
     quick={"data": "mnist-5k", "width": 64, "epochs": 100, "rates": (0.02,)},
     tolerance={"epochs_to_90_backprop": 0.2},
 )
