@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import io
 import json
-import resource
 import signal
 import sys
 import traceback
@@ -25,6 +24,8 @@ from sgdni.experiments.machine import describe
 from sgdni.experiments.record import as_written, beginning
 from sgdni.plotting import figures
 from sgdni.runs.settings import Settings
+
+resource = pytest.importorskip("resource")  # not on Windows
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="limits and timers of Linux"),

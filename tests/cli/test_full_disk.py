@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 
 import pytest
 
 from sgdni.cli import main
+
+resource = pytest.importorskip("resource")  # not on Windows
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and limits of Linux")
 

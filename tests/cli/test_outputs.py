@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import replace
 
@@ -13,6 +12,8 @@ from sgdni.cli import main
 from sgdni.data import catalogue
 from sgdni.data.sums import SumsEntry
 from sgdni.experiments.record import folder_for
+
+fcntl = pytest.importorskip("fcntl")  # not on Windows
 
 SMALL = ["train", "--hidden", "4", "--epochs", "1", "--lr", "0.05"]
 MODEL = "from sgdni import LinearSG\n\n\nclass Mine(LinearSG):\n    pass\n"
