@@ -11,6 +11,7 @@ from typing import TextIO
 
 from sgdni._util.version import __version__
 from sgdni.cli import benchmark, data, experiment, options, train
+from sgdni.parallel.workers import WorkerDied
 from sgdni.parallel.workers.ranks import as_one, under_mpiexec
 from sgdni.schedules import DivergenceError
 from sgdni.synthetic import FitError
@@ -21,7 +22,8 @@ COMMANDS = (data, train, benchmark, experiment)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Returns 0, or 1 for a diverged run or a check that failed, 2 for a user's error, 130 for Ctrl-C.
+    Returns 0, or 1 for a run that diverged or lost a worker and for a check that failed, 2 for a
+    user's error, 130 for Ctrl-C.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     for stream in ("stdout", "stderr"):
@@ -58,7 +60,7 @@ def _command(argv: Sequence[str]) -> int:
             args.run(args)
         finally:
             sys.stdout.flush()  # what fails now would fail at the exit, with a traceback
-    except (DivergenceError, FitError, options.CheckFailed) as error:
+    except (DivergenceError, FitError, WorkerDied, options.CheckFailed) as error:
         return _end(1, f"{error}{_place(error)}")
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         _settle(sys.stdout)

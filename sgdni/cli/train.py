@@ -16,6 +16,7 @@ from sgdni._util.files import check_apart, check_writable, whole
 from sgdni._util.version import __version__
 from sgdni.cli import options
 from sgdni.data import load
+from sgdni.parallel.workers import WorkerDied
 from sgdni.parallel.workers.ranks import check_alike, under_mpiexec, world
 from sgdni.runs.methods import METHODS, PARALLEL_METHODS, build_trainer
 from sgdni.runs.settings import Settings
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
                     save(checkpoint, trainer, job)
                     saved = len(trainer.history)
         trainer.dismiss()  # here, for an interrupt of whoever collects garbage is lost
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WorkerDied):
         if checkpoint is not None and saved:
             print(f"\n{checkpoint} holds {saved} epochs; go on with --resume {checkpoint}",
                   file=sys.stderr)

@@ -1,7 +1,8 @@
-"""Ctrl-C at any moment: one line, exit code 130, and the last checkpoint as it was."""
+"""Ctrl-C at any moment, or a worker that is killed: one line, and the last checkpoint as it was."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -49,3 +50,18 @@ def test_between_epochs_and_within(engine, tmp_path):
     assert errors.splitlines()[-1] == "sgdni: interrupted" and "Traceback" not in errors
     assert run.returncode == 130 and read_settings(path)["method"] == "cdni-ls"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forked: Linux only")
+def test_a_worker_that_is_killed(tmp_path):
+    path = tmp_path / "run.npz"
+    run = start("train", "--engine", "processes", "--hidden", 8, "--cuts", 1, "--epochs", 100_000,
+                "--checkpoint", path)
+    while "epoch   2" not in run.stdout.readline():
+        assert run.poll() is None
+    first, *_ = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    os.kill(int(first), signal.SIGKILL)
+    _, errors = run.communicate(timeout=60)
+    assert errors.splitlines()[-1] == "sgdni: the process of module 1 died (exit code -9)"
+    assert "go on with --resume" in errors and "Traceback" not in errors
+    assert run.returncode == 1 and read_settings(path)["method"] == "cdni-ls"

@@ -71,7 +71,7 @@ def send(process: int, how: signal.Signals) -> None:
 
 
 def kill_a_parent(rng: random.Random, mark: str, folder: Path, seconds: float) -> tuple[str, bool]:
-    words = [*SGDNI, *TRAIN, "--engine", "processes", "--epochs", "1"]
+    words = [*SGDNI, *TRAIN, "--engine", "processes", "--epochs", "1000"]
     run, how = started(words, mark, folder / "errors"), rng.choice(KILLS)
     time.sleep(rng.uniform(0, seconds))
     over = run.poll() is not None
@@ -92,6 +92,8 @@ def interrupt(rng: random.Random, mark: str, folder: Path, seconds: float) -> tu
     except subprocess.TimeoutExpired:
         return f"{engine}, took too long", False
     told = (folder / "errors").read_text().splitlines()
+    if any("init_import_site" in line for line in told):
+        return "before Python itself was up", True
     fine = all_gone(mark, GONE_SECONDS["interrupts"]) and (
         code == 0 or (code, told[-1:]) == (130, ["sgdni: interrupted"])) and not any(
         "Traceback" in line for line in told)

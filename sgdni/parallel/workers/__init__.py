@@ -16,12 +16,12 @@ ends all; when `run` is over, or is left, no worker is left behind.
 from sgdni.parallel.workers.channel import Channel, ChannelClosed, Link
 from sgdni.parallel.workers.mpi import Mpi
 from sgdni.parallel.workers.processes import Processes
-from sgdni.parallel.workers.team import Emit, Task, Team
+from sgdni.parallel.workers.team import Emit, Task, Team, WorkerDied
 from sgdni.parallel.workers.threads import Threads
 
 TEAMS = {"threads": Threads, "processes": Processes, "mpi": Mpi}
 
 __all__ = [
     "TEAMS", "Channel", "ChannelClosed", "Emit", "Link", "Mpi", "Processes", "Task", "Team",
-    "Threads",
+    "Threads", "WorkerDied",
 ]

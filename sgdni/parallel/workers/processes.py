@@ -33,6 +33,7 @@ from sgdni.parallel.workers.team import (
     News,
     Team,
     Work,
+    WorkerDied,
 )
 
 END = "end"  # to a process that stays: do not
@@ -114,8 +115,8 @@ class Processes(Team):
                 yield i, *connection.recv()
             except (EOFError, OSError):  # it ended without a word
                 self._processes[i].join()
-                yield i, ERROR, RuntimeError(f"the process of {self.worker} {i + 1} died "
-                                             f"(exit code {self._processes[i].exitcode})")
+                yield i, ERROR, WorkerDied(f"the process of {self.worker} {i + 1} died "
+                                           f"(exit code {self._processes[i].exitcode})")
 
     def _stop(self) -> None:
         self._closed[0] = 1

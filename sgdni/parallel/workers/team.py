@@ -42,6 +42,10 @@ class Work:
             return ERROR, error
 
 
+class WorkerDied(RuntimeError):
+    """A worker has ended without a word, killed by somebody or for want of memory."""
+
+
 class Team(ABC):
     """Runs tasks at the same time, each in a worker of its own, with one BLAS thread.
 
