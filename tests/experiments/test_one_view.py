@@ -43,6 +43,7 @@ def test_everybody_is_there_at_a_rate_that_was_chosen(rows):
     assert {row["rate"] for row in rows} <= {0.1, 0.01}
     cosines = {row["contender"]: row["cosines"] for row in rows}
     assert cosines.pop("backprop") == [] and cosines.pop("top only") == [0, 0]
+    assert rows[0]["cost"] == 1 and all(row["cost"] > 0 for row in rows)
     assert all(len(of) == 2 and 0 < abs(of[1]) <= 1 for of in cosines.values())
 
 
@@ -61,6 +62,7 @@ def test_rates_are_chosen_on_images_aside(monkeypatch):
 
 def test_findings_and_how_alike_the_rankings_are():
     made_up = [{"seed": 0, "contender": name, "accuracy": 0.5 + 0.01 * k,
+                "cost": 1.5,
                 "cosines": [] if name == "backprop" else [0.9 - 0.1 * k, 0.9 - 0.1 * k]}
                for k, name in enumerate(CONTENDERS)]
     found = find(made_up)
