@@ -6,6 +6,7 @@ once: raised in them, it may come out as another error of whatever is being impo
 
 import os
 import signal
+import sys
 
 
 def main() -> int:
@@ -13,8 +14,11 @@ def main() -> int:
     deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as background jobs of a shell are
     if not deaf:
         signal.signal(signal.SIGINT, _end)
-    from sgdni.cli import main as run
-
+    try:
+        from sgdni.cli import main as run
+    except ValueError as error:  # matplotlib's, of a MPLBACKEND that it does not know
+        print(f"sgdni: error: {error}", file=sys.stderr)
+        return 2
     if not deaf:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

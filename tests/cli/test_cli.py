@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,14 @@ def test_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "sgdni", "--version"], capture_output=True,
                           text=True)
     assert done.returncode == 0 and done.stdout.startswith("sgdni 0.")
+
+
+def test_a_backend_that_matplotlib_does_not_know_is_one_line():
+    done = subprocess.run([sys.executable, "-m", "sgdni", "train"], capture_output=True, text=True,
+                          env={**os.environ, "MPLBACKEND": "nonsense"})
+    line, = done.stderr.splitlines()
+    assert line.startswith("sgdni: error: ") and "'nonsense' is not a valid value" in line
+    assert done.returncode == 2
 
 
 def test_train_prints_a_line_an_epoch_and_writes_history(tmp_path, capsys):
