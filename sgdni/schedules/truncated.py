@@ -3,7 +3,7 @@
 A stream comes in windows of T steps. A window is one forward pass of the recurrent module, the
 state goes on to the next, and the gradient stops where the window began: what an input did to
 losses more than T steps later is never learned (Williams and Peng 1990). An SG model at the end
-of the window stands for all that comes after (Jaderberg et al. 2016, section 2.1).
+of the window stands for all that comes after (Jaderberg et al. 2016).
 """
 
 from __future__ import annotations
