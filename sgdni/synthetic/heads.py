@@ -47,14 +47,16 @@ class Head:
     layers : sequence of Layer, the first a Dense
     n_out : width of c, and of the last layer's output
     task : "classification" (c are one-hot labels) or "regression" (c are the targets' values)
-    optimizer : Optimizer, by default SGD with momentum .9, and lr .1 or for n above 256 less
-        Its steps take the mean over the minibatch. A step changes z by about lr ||h||^2, which
-        grows with n: so lr is .1 * 256 / n there, or a head on an image would be unstable.
+    optimizer : Optimizer, by default SGD with momentum .9 for each layer, and lr .1 or less
+        Its steps take the mean over the minibatch. A step changes what a layer puts out by about
+        lr times the square of the norm of its input, which grows with the width: so lr is .1 * 256
+        / width for layers wider than 256 below, or a head on an image would be unstable.
 
     Attributes
     ----------
     n, n_out, width : widths of h, of c and of b
     context_kind : what c holds, as a SyntheticGradient says it
+    optimizers : the one that was given, or one for each layer
 
     Raises
     ------
@@ -75,8 +77,14 @@ class Head:
         self.n, self.width, self.dtype = first.n_in, first.n_out, first.dtype
         self.params = {f"{i}.{name}": p for i, layer in enumerate(self.layers)
                        for name, p in layer.params.items()}
-        self.optimizer = SGD(0.1 * min(1, 256 / self.n), 0.9) if optimizer is None else optimizer
-        self.optimizer.bind(self.params)
+        names = [[name for name in self.params if name.startswith(f"{i}.")]
+                 for i in range(len(self.layers))]
+        self._optimizers = [(optimizer, list(self.params))] if optimizer else [
+            (SGD(0.1 * min(1, 256 / width), 0.9), mine)
+            for width, mine in zip(map(_width_below, self.layers), names, strict=True) if mine]
+        self.optimizers = [each for each, _ in self._optimizers]
+        for each, mine in self._optimizers:
+            each.bind({name: self.params[name] for name in mine})
         self._signal: np.ndarray  # b of the h and c that `signal` was last asked about
 
     @property
@@ -105,7 +113,8 @@ class Head:
         self.layers[0].backward_params(self._signal)
         grads = {f"{i}.{name}": g for i, layer in enumerate(self.layers)
                  for name, g in layer.grads.items()}
-        self.optimizer.step(grads, scale=1 / len(self._signal))
+        for optimizer, names in self._optimizers:
+            optimizer.step({name: grads[name] for name in names}, scale=1 / len(self._signal))
 
     def products(self, batch_size: int) -> dict[str, list[Product]]:
         """Return the matrix products of one "signal" and of one "learn"."""
@@ -118,7 +127,12 @@ class Head:
     def state(self) -> dict[str, np.ndarray]:
         """Every array that learning changes, live."""
         return {**{f"params.{k}": p for k, p in self.params.items()},
-                **{f"optimizer.{k}": a for k, a in self.optimizer.state.items()}}
+                **{f"optimizer.{k}": a for optimizer, _ in self._optimizers
+                   for k, a in optimizer.state.items()}}
+
+
+def _width_below(layer: Layer) -> int:
+    return layer.n_in if isinstance(layer, Dense) else 1
 
 
 class LinearHead(Head):

@@ -49,7 +49,7 @@ def test_findings_are_medians_by_name():
 def test_the_picture_names_everybody_and_has_a_dot_a_seed():
     found = find(rows())
     figure = draw({"rows": rows(), "findings": found, "finding": say(found),
-                   "settings": EXPERIMENT.full})
+                   "settings": EXPERIMENT.full | {"contenders": tuple(CONTENDERS)}})
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == list(CONTENDERS)
     for axes in left, right:

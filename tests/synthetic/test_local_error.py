@@ -92,7 +92,14 @@ def test_a_head_takes_momentum_steps_on_the_mean_loss(make_head, rng):
 
 def test_a_head_may_be_given_an_optimizer_and_units(rng):
     head = HiddenHead(N, CLASSES, rng, m=3, optimizer=SGD(0.5))
-    assert head.width == 3 and head.W.shape == (3, N) and head.optimizer.lr == 0.5
+    assert head.width == 3 and head.W.shape == (3, N)
+    assert [optimizer.lr for optimizer in head.optimizers] == [0.5]
+
+
+def test_each_layer_of_a_head_has_a_rate_for_its_own_width(rng):
+    """The small layer above a wide one would hardly move at the wide one's rate."""
+    rates = [optimizer.lr for optimizer in HiddenHead(2560, CLASSES, rng).optimizers]
+    assert rates == pytest.approx([0.01, 0.1])
 
 
 @pytest.mark.parametrize("head", [LinearHead, HiddenHead])
