@@ -54,6 +54,8 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
                          f"parameter")
     require_float64({**_variable_inputs(x), **layer.params})
     report = Report(_name(layer))
+    apart = [name for name, value in vars(layer).items()
+             if not name.startswith("_") and _of_floats(value)]
     with _restored(layer):
         x = _apply(np.copy, x)
         for p in layer.params.values():
@@ -64,9 +66,16 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
             return report  # differences of such a function mean nothing
         u, v = (_apply(lambda a: rng.standard_normal(a.shape), y) for _ in range(2))
         gradients = _check_backward(report, layer, x, v, u)
+        for name in apart:
+            report.expect(False, f"{name}: an array outside of params, so never trained, and "
+                                 f"outside of buffers, so in no checkpoint")
         compare(report, lambda: _flat(layer.forward(x, True)), _flat(v),
                 {**_variable_inputs(x), **layer.params}, gradients, rng)
     return report
+
+
+def _of_floats(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def _check_forward(report: Report, layer: Layer | Module, x: Arrays) -> Arrays:

@@ -41,8 +41,11 @@ def twin(layer):
         other = torch.nn.BatchNorm1d(layer.n, eps=layer.eps, momentum=layer.momentum).double()
         names = {"gamma": other.weight, "beta": other.bias}
     else:
-        other = {ReLU: torch.nn.ReLU, Tanh: torch.nn.Tanh, Sigmoid: torch.nn.Sigmoid}[type(layer)]()
-        names = {}
+        kinds = {ReLU: torch.nn.ReLU, Tanh: torch.nn.Tanh, Sigmoid: torch.nn.Sigmoid}
+        if type(layer) not in kinds:
+            pytest.fail(f"{type(layer).__name__} has no twin here: give it one, or, where PyTorch "
+                        f"has no such layer, skip it")
+        other, names = kinds[type(layer)](), {}
     with torch.no_grad():
         for name, p in layer.params.items():
             names[name].copy_(tensor(p.T))  # PyTorch keeps W as (n_out, n_in)

@@ -16,7 +16,7 @@ from cases import Case, batch, elementwise, layer_case, recurrent_case
 
 from sgdni.gradcheck import check_loss, check_synthetic
 from sgdni.optimizers import SGD
-from sgdni.synthetic import GradientFit, LinearSG
+from sgdni.synthetic import Fit, GradientFit, LinearSG
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ def wrong(kind: type, check: str, variables: str = "", violation: str | None = N
         case = Case("", check_loss, lambda rng: (kind(), batch(rng, 4), rng.integers(0, 4, 7)))
     elif check == "targets":
         case = Case("", check_loss, lambda rng: (kind(), batch(rng, 3), batch(rng, 3)))
+    elif not issubclass(kind, LinearSG | Fit):
+        raise ValueError(f"{kind.__name__}: no way to build a case for {check!r}")
     else:
         model, fit = (kind, GradientFit) if issubclass(kind, LinearSG) else (LinearSG, kind)
         case = Case("", check_synthetic, lambda rng: (
@@ -65,6 +67,7 @@ WRONG = [
     wrong(layers.TwinSharesMemory, "dense", "", "do not keep their forward passes apart"),
     wrong(layers.TwinOfOldWeights, "dense", "", "a twin has other parameters than its original"),
     wrong(layers.HoldsItsWeights, "dense", "", "other arrays in params and grads are not used"),
+    wrong(layers.TrainsNothing, "elementwise", "", "slope: an array outside of params"),
     wrong(layers.HoldsItsGradient, "dense", "", "other arrays in params and grads are not used"),
     wrong(layers.ReplacesParameter, "dense", "", "forward replaced W"),
     wrong(layers.AltersParameters, "dense", "", "backward altered W"),
