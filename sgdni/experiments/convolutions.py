@@ -14,10 +14,12 @@ from sgdni.data import load
 from sgdni.data.halves import halved
 from sgdni.experiments.after_steps import accuracy
 from sgdni.experiments.frame import Experiment, Findings, Progress
+from sgdni.experiments.tables import markdown, number
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, TRUE
 from sgdni.plotting.figures import tidy
 from sgdni.runs.settings import Settings
 
+COLUMNS = ("digit, 3 convolutions", "digit, 2 convolutions", "sum of two, 3 convolutions")
 #: Chosen on images set aside, of mnist-5k and MNIST, sums of two digits: fewer units are less
 #: accurate, and so is a P that is held less to a head as good as this one.
 HEAD = {"head": "hidden", "head_units": 256}
@@ -33,6 +35,9 @@ CONTENDERS: dict[str, tuple[str, dict, str]] = {
     "local error, means": ("local-error", {**HEAD, "rho": 10.0, "read_out": "means"}, "tab:brown"),
     "local loss": ("local-loss", HEAD, GREEN),
 }
+#: Test error in % in the first table of Jaderberg et al. 2016, CNN 3 and CNN 4. Their set-up is
+#: another, and their sizes are not told there.
+PAPER = {"top only": (0.9, 2.8), "backprop": (0.8, 0.6), "DNI": (0.9, 0.7), "cDNI": (1.0, 0.8)}
 
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
@@ -84,6 +89,23 @@ def say(findings: Findings) -> str:
                                    for suffix in tasks)
         for name, label in names.items()
         if all(f"accuracy_{name}{suffix}" in findings for suffix in tasks))
+
+
+def beside_the_paper(findings: Findings, other: Findings) -> str:
+    """Return a table in Markdown: test errors in % of everybody in a record, in one of another
+    size, and in the paper."""
+    rows = []
+    for name in CONTENDERS:
+        key = f"accuracy_{'untrained' if name == 'top only' else name.lower().replace(' ', '_')}"
+        if key in findings:
+            paper = PAPER.get(name, (None, None))
+            ours = (findings[key], other.get(key), findings[f"{key}_sum"])
+            rows.append({"method": name, **{
+                column: "-" if accuracy is None else f"{100 * (1 - accuracy):.1f}"
+                for column, accuracy in zip(COLUMNS, ours, strict=True)},
+                **{f"paper: {size}": number(error, "{:.1f}")
+                   for size, error in zip(("CNN 3", "CNN 4"), paper, strict=True)}})
+    return markdown(rows)
 
 
 def draw(results: dict) -> Figure:

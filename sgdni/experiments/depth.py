@@ -18,7 +18,7 @@ from sgdni.data import Dataset, load
 from sgdni.experiments.after_steps import accuracy
 from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.experiments.medians import median
-from sgdni.experiments.tables import number
+from sgdni.experiments.tables import markdown, number
 from sgdni.plotting.colours import BLUE, GREEN, ORANGE, PINK, TRUE
 from sgdni.plotting.figures import band, tidy
 from sgdni.runs.settings import Settings
@@ -39,6 +39,12 @@ DEEP = {
     "linear in the middle": ("cdni-ls", None, BLUE),
     "top only": ("top-only", 10, "0.5"),
 }
+#: Test error in % in the first table of Jaderberg et al. 2016, by hidden layers. Their set-up is
+#: another: Adam, batches of 256, 500,000 of them.
+PAPER = {"top only": {3: 9.3, 4: 12.6, 5: 16.2, 6: 21.4},
+         "backprop": {3: 2.0, 4: 1.8, 5: 1.8, 6: 1.8},
+         "DNI": {3: 1.9, 4: 2.2, 5: 3.4, 6: 4.3},
+         "cDNI": {3: 2.2, 4: 1.9, 5: 1.7, 6: 1.6}}
 
 
 def recipe(text: str) -> dict:
@@ -130,6 +136,19 @@ def say(findings: Findings) -> str:
             f" DNI {errors('dni')}, cDNI {errors('cdni')}, local error {errors('local_error')}.\n"
             f"{many} layers: local error {told['local_error']}, local loss {told['local_loss']}, "
             f"backprop {told['backprop']}, top only {told['top_only']}")
+
+
+def beside_the_paper(findings: Findings) -> str:
+    """Return a table in Markdown: test errors in %, and the paper's, by hidden layers."""
+    rows = []
+    for depth in PAPER["backprop"]:
+        row = {"hidden layers": str(depth)}
+        for name in METHODS:
+            key = f"error_percent_{name.lower().replace(' ', '_')}_{depth}"
+            row[name] = number(median(findings[key]), "{:.1f}")
+        rows.append({**row, **{f"paper: {name}": f"{errors[depth]}"
+                               for name, errors in PAPER.items()}})
+    return markdown(rows)
 
 
 def draw(results: dict) -> Figure:
