@@ -6,8 +6,9 @@
 # - **You will learn**: the chain rule as code; what travels per example and what is summed over
 #   the batch; how to check a gradient, and why a net that learns may still have a wrong one.
 # - **You need**: NumPy, matrix products, partial derivatives. Nothing about synthetic gradients.
-# - **Time**: 15 minutes to read, under 20 s to run.
+# - **Time**: 25 minutes to read, under 20 s to run.
 # - **Exercises**: [01_backprop_by_hand](exercises/01_backprop_by_hand.ipynb), about 40 minutes.
+# - **Words**: [glossary](glossary.md).
 
 # %%
 import matplotlib.pyplot as plt
@@ -111,7 +112,7 @@ for name, array in {"delta2": delta2, "delta1": delta1, **grads}.items():
 #
 # Look at them.
 
-# %%
+# %% jupyter={"source_hidden": true}
 fig, panels = plt.subplots(1, 3, figsize=(7.5, 3.4), sharey=True, width_ratios=[10, 24, 24])
 shown = {
     "$\\delta_2$": delta2,
@@ -200,8 +201,8 @@ stated("In 32-bit numbers no step is good", best_float32 > 1e-6)
 #
 # ## Checking all of it
 #
-# `sgdni.gradcheck` does this for the input and every parameter, with a *random* weight for each
-# output (weights that are all equal would be blind to some errors), and it watches for more: a
+# `sgdni.gradcheck` does this for the input and every parameter. It checks the gradient of a sum of
+# all outputs, each with a *random* weight, of which more below, and it watches for other things: a
 # pass that alters its input, a backward that is not linear. It wants a `Layer`: `forward`,
 # `backward`, `params`, `grads`. Ours becomes one in a few lines.
 
@@ -241,6 +242,9 @@ stated("Every error is far below", max(check(backward).errors.values()) < 1e-7)
 # first bug.
 #
 # ## Three bugs, and what they look like
+#
+# A check that has never failed proves nothing. Wrong code that it must catch is its *negative
+# control*.
 #
 # **A transpose forgotten.** NumPy is silent if the matrix is square.
 
@@ -295,6 +299,51 @@ stated("Only `b1`, and each entry off by the same factor: 7",
        and all(abs(f.numeric / f.analytic - 7) < 1e-3 for f in check(bias_averaged).failures))
 
 # %% [markdown]
+# ## A check that sees nothing
+#
+# A layer has no loss, so a check has to make one up: $L = \sum_{k,j} v_{kj}\, y_{kj}$, with
+# weights $v$ for the outputs $y$. Then $v$ is what `backward` is handed as $dy$, the *cotangent*.
+# The simplest choice is all ones. Take batch normalisation, $\hat x = (x - \mu) / \sigma$ with
+# mean and standard deviation over the batch, and forget on the way back that $\sigma$ depends on
+# $x$.
+
+
+# %%
+def normalise(x):
+    return (x - x.mean(axis=0)) / x.std(axis=0)
+
+
+def variance_forgotten(x, dy):
+    return (dy - dy.mean(axis=0)) / x.std(axis=0)
+
+
+def largest_gap(v, x, eps=1e-6):
+    """Between this backward and central differences of sum(v * y), over all entries of x."""
+    dx = np.empty_like(x)
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = eps
+        dx[index] = np.sum(v * (normalise(x + step) - normalise(x - step))) / (2 * eps)
+    return np.abs(variance_forgotten(x, v) - dx).max()
+
+
+x = np.random.default_rng(2).standard_normal((7, 3))
+gaps = {"all ones": largest_gap(np.ones_like(x), x),
+        "random": largest_gap(rng.standard_normal(x.shape), x)}
+print({name: f"{gap:.0e}" for name, gap in gaps.items()})
+
+# %% [markdown]
+# With all ones the wrong layer passes. The outputs of a batch normalisation add up to zero,
+# whatever $x$ is, so their plain sum has no gradient, and `variance_forgotten` gives zero as well:
+# $dy$ less its mean. Nothing was tested. A random cotangent sees the error at once. Whatever a
+# layer keeps constant (softmax: the sum of a row) hides errors from a cotangent that asks for just
+# that; **a random one asks for nothing in particular, and so for everything.**
+
+# %% tags=["guard"] jupyter={"source_hidden": true}
+stated("With all ones the wrong layer passes", gaps["all ones"] < 1e-8)
+stated("A random cotangent sees the error at once", gaps["random"] > 0.05)
+
+# %% [markdown]
 # ## Would training have shown it?
 #
 # Train all four: the right backward and the three wrong ones. The loop is the whole of stochastic
@@ -330,7 +379,7 @@ curves = {name: np.array([train(f, seed) for seed in seeds])
           for name, f in (("right", backward), ("bias averaged", bias_averaged),
                           ("mask of output", mask_of_output))}
 
-# %%
+# %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots()
 looks = ({"color": TRUE, "marker": "o"}, {"color": BLUE, "marker": "s", "linestyle": "--"},
          {"color": ORANGE, "marker": "^", "linestyle": ":"})
