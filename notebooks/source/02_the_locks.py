@@ -7,8 +7,9 @@
 #   what a slow link costs; what synthetic gradients cost; two formulas for the time of a step.
 # - **You need**: [lesson 1](01_backprop_by_hand.ipynb). What a synthetic gradient is inside does
 #   not matter yet; here it is something that takes time.
-# - **Time**: 15 minutes to read, under 40 s to run.
+# - **Time**: 30 minutes to read, under 40 s to run.
 # - **Exercises**: [02_the_locks](exercises/02_the_locks.ipynb), about 40 minutes.
+# - **Words**: [glossary](glossary.md).
 
 # %%
 import matplotlib.pyplot as plt
@@ -83,6 +84,8 @@ def waits(intervals):
 
 
 two = SCHEDULES["model-parallel backprop"](costs, 2)
+
+# %% jupyter={"source_hidden": true}
 figure = draw({"model-parallel backpropagation: every gap is a lock": two})
 for lock, hatch in LOCKS.items():
     for worker, _, name, start, end in waits(two):
@@ -172,7 +175,13 @@ for name in FIVE:
 
 # %% [markdown]
 # - Three workers for locked backprop bring *nothing*: the same 16 ms.
-# - Pipelining brings 8.5 ms.
+# - Pipelining brings 8.5 ms. A micro-batch, a quarter, takes a quarter of the times: half a
+#   millisecond forward, 1 ms back (learn and target), and half of that in the bottom worker,
+#   which has no target. Follow worker 3 in the picture. The first micro-batch reaches it after
+#   $\frac12 + \frac12 = 1$ ms. Then it runs four forward without a gap, $4 \cdot \frac12 = 2$, and
+#   four back, $4 \cdot 1 = 4$: now it is 7 ms. The last micro-batch has still to come down, 1 in
+#   worker 2 and $\frac12$ in worker 1. Together $1 + 2 + 4 + 1 + \frac12 = 8.5$. Only then have all
+#   weights changed, and the next minibatch may start.
 # - Decoupled, the workers do more, 20 ms instead of 16, and are done sooner, in 8. Nobody waits
 #   for an error any more. A step takes as long as the *slowest* worker, number 2: forward,
 #   predict, fit, learn and a target, 2 + 1 + 1 + 2 + 2. The others wait a quarter of the time:
@@ -187,6 +196,11 @@ for name in FIVE:
 mp, pipe, dni, free = (step[name] for name in FIVE[1:])
 stated("the same 16 ms", np.isclose(mp, 16) and np.isclose(step["locked backprop"], 16))
 stated("Pipelining brings 8.5 ms", np.isclose(pipe, 8.5))
+one = SCHEDULES["pipelined backprop"](costs, 1)
+stated("now it is 7 ms", np.isclose(max(i.end for i in one if i.worker == 2), 7 * ms)
+       and np.isclose(min(i.start for i in one if i.worker == 2), 1 * ms))
+stated("1 in worker 2 and $\\frac12$ in worker 1",
+       np.allclose([max(i.end for i in one if i.worker == w) for w in (1, 0)], [8 * ms, 8.5 * ms]))
 stated("20 ms instead of 16, and are done sooner, in 8",
        np.isclose(work["decoupled"], 20, atol=0.05) and np.isclose(dni, 8))
 stated("The others wait a quarter of the time", np.allclose(idle["decoupled"], [0.25, 0, 0.25]))
@@ -212,14 +226,18 @@ lines = {
     "decoupled, $d = 1$": ("decoupled", {"queue_size": 1}, SYNTHETIC, ":", "v"),
     "decoupled, $d = 4$": ("decoupled", {"queue_size": 4}, SYNTHETIC, "--", "o"),
 }
-fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.8))
-times = {}
-for label, (name, options, colour, dashes, marker) in lines.items():
+times, idle_time = {}, {}
+for label, (name, options, *_) in lines.items():
     played = [SCHEDULES[name](costs, 80, latency=t * ms, **options) for t in latencies]
     times[label] = [step_seconds(p, 80) / ms for p in played]
+    idle_time[label] = [100 * np.mean(idle_shares(p, 80)) for p in played]
+
+# %% jupyter={"source_hidden": true}
+fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.8))
+for label, (_, _, colour, dashes, marker) in lines.items():
     look = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 4}
     left.plot(latencies, times[label], label=label, **look)
-    right.plot(latencies, [100 * np.mean(idle_shares(p, 80)) for p in played], **look)
+    right.plot(latencies, idle_time[label], **look)
 left.set(xlabel="latency of a message (ms)", ylabel="step time (ms)", ylim=(0, 100),
          title="Time of a step")
 right.set(xlabel="latency of a message (ms)", ylabel="mean over workers (%)", ylim=(-3, 100),
@@ -426,16 +444,20 @@ lines = {
     "decoupled, $k = 4$": ("decoupled", 160, {"queue_size": 16, "fit_every": 4}, SYNTHETIC, "--",
                            "o"),
 }
-speed = {}
+speed = {
+    (label, latency): [
+        one_worker / step_seconds(
+            SCHEDULES[name](merged(layers, range(N // K, N, N // K)), steps,
+                            latency=latency * ms, **options), steps)
+        for K in counts
+    ]
+    for label, (name, steps, options, *_) in lines.items() for latency in (0, 5)
+}
+
+# %% jupyter={"source_hidden": true}
 fig, panels = plt.subplots(1, 2, figsize=(7.5, 4.2), sharey=True)
 for axes, latency in zip(panels, (0, 5), strict=True):
-    for label, (name, steps, options, colour, dashes, marker) in lines.items():
-        speed[label, latency] = [
-            one_worker / step_seconds(
-                SCHEDULES[name](merged(layers, range(N // K, N, N // K)), steps,
-                                latency=latency * ms, **options), steps)
-            for K in counts
-        ]
+    for label, (*_, colour, dashes, marker) in lines.items():
         axes.plot(counts, speed[label, latency], color=colour, linestyle=dashes, marker=marker,
                   markersize=5, label=label if latency else None)
     axes.plot(counts, counts, color="0.6", linewidth=1, zorder=0)
