@@ -7,13 +7,15 @@
 #   linear in what the model sees, and why labels matter; why the rest is not needed to learn.
 # - **You need**: [lesson 1](01_backprop_by_hand.ipynb), and least squares as far as the normal
 #   equations.
-# - **Time**: 15 minutes to read, under 40 s to run.
+# - **Time**: 30 minutes to read, under 40 s to run.
 # - **Exercises**: [03_a_synthetic_gradient](exercises/03_a_synthetic_gradient.ipynb), about 40
 #   minutes.
+# - **Words**: [glossary](glossary.md).
 
-# %%
+# %% jupyter={"source_hidden": true}
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import FancyBboxPatch
 
 from sgdni import (
     SGD,
@@ -23,13 +25,11 @@ from sgdni import (
     Interface,
     LeastSquaresFit,
     LinearSG,
-    MeanSquaredError,
     Network,
     Settings,
     SoftmaxCrossEntropy,
     build_mlp,
     build_trainer,
-    check_synthetic,
     load,
 )
 from sgdni.analysis.quality import measure
@@ -40,6 +40,8 @@ from sgdni_course import quoted, stated, style
 
 style()
 plt.rcParams["figure.dpi"] = 88  # smaller files
+
+# %%
 SEED = 0
 rng = np.random.default_rng(SEED)
 data = load("mnist-5k")
@@ -52,7 +54,53 @@ onehot = np.eye(10, dtype=np.float32)[labels]  # the context c: (4000, 10)
 # In [lesson 1](01_backprop_by_hand.ipynb) a module had its output $h_i$ early and had to wait for
 # $\delta_i$, the gradient of each example's loss with respect to its row of $h_i$. A **synthetic
 # gradient** is a guess at $\delta_i$ from what is there already: $h_i$, and the label as a
-# one-hot row $c$. The papers' model for it is as simple as can be, linear:
+# one-hot row $c$. A small model $M_i$, the *SG model*, makes it, in training only: **at test time
+# neither $M$ nor a label is needed.** The modules run forward as after any other training.
+
+# %% jupyter={"source_hidden": true}
+fig = plt.figure(figsize=(7.5, 4.8), layout="none")
+axes = fig.add_axes((0, 0, 1, 1))
+axes.set(xlim=(0, 7.5), ylim=(0, 4.8))
+axes.axis("off")
+
+
+def box(x, y, width, text, colour):
+    axes.add_patch(FancyBboxPatch((x, y), width, 0.46, boxstyle="round,pad=0.06",
+                                  facecolor="white", edgecolor=colour, linewidth=1.6))
+    axes.text(x + width / 2, y + 0.23, text, ha="center", va="center", color=colour)
+
+
+def arrow(start, end, colour, text="", at=(0, 0), bend=0.0, dashes="-"):
+    axes.annotate("", end, start, arrowprops={
+        "arrowstyle": "-|>", "color": colour, "linewidth": 1.8, "linestyle": dashes,
+        "connectionstyle": f"arc3,rad={bend}", "mutation_scale": 14, "shrinkA": 0, "shrinkB": 0})
+    axes.text(*at, text, color=colour, fontsize=10, va="center")
+
+
+for y, i in ((0.45, "i"), (2.65, "i+1")):
+    box(0.4, y, 1.5, f"module ${i}$", "black")
+    box(3.6, y + 0.95, 1.5, f"$M_{{{i}}}$", SYNTHETIC)
+    arrow((0.8, y + 0.52), (0.8, y + 2.12), BLUE)
+    arrow((0.8, y + 1.18), (3.52, y + 1.18), BLUE, f"in: $h_{{{i}}}$", (0.95, y + 1.33))
+    arrow((5.9, y + 1.18), (5.18, y + 1.18), GREEN, "in: label $c$,\nin training only",
+          (5.96, y + 1.18))
+    arrow((4.1, y + 0.89), (1.98, y + 0.15), SYNTHETIC,
+          f"out: $\\hat\\delta_{{{i}}}$; module ${i}$ learns from it at once",
+          (3.5, y + 0.3), bend=-0.25)
+arrow((1.98, 2.72), (3.9, 1.95), TRUE, "target, later: $\\hat\\delta_{i+1}$, carried back\n"
+      "through module $i+1$", (3.75, 2.34), -0.2, "--")
+arrow((1.98, 4.62), (3.9, 4.15), TRUE, "target, later: from the module above,\n"
+      "or the true $\\delta$ at the top", (3.75, 4.5), -0.2, "--")
+arrow((0.8, 0.02), (0.8, 0.37), BLUE, "$h_{i-1}$", (0.95, 0.15))
+plt.show()
+
+# %% [markdown]
+# An interface is the boundary between two modules; here are two of them. **In** go $h_i$ and the
+# label, as *context*. **Out** comes $\hat\delta_i$. And $M_i$ is **taught** by the gradient that
+# module $i + 1$ gets for its own input when it learns. That comes back later, and is itself made
+# from the guess one interface up: the second half of this lesson is about that.
+#
+# The papers' model is linear:
 #
 # $$\hat\delta_i = M_i(h_i, c) = h_i A_i + c\, C_i + b_i = [h_i, c, 1]\, W_i .$$
 #
@@ -64,18 +112,16 @@ onehot = np.eye(10, dtype=np.float32)[labels]  # the context c: (4000, 10)
 # | $F = [h_i, c, 1]$ | the features that $M_i$ sees | $(B, 139)$ |
 # | $W_i$ | $A_i$, $C_i$ and $b_i$ one above the other | $(139, 128)$ |
 #
-# So $M$ is a linear regression: features in, a gradient out, and the squared error $\sum \|f W -
-# \delta\|^2$ to be made small. (The $W$ in this lesson is $M$'s; weights of the network are
-# called $W_4$ and so on, or $\theta$.) It starts at **zero**, so that the first updates are
-# harmless: a module without a teacher stands still. And there are two ways to fit it:
+# So $M$ is a linear regression, whose squared error $\sum \|f W - \delta\|^2$ is to be made small.
+# (The network's own weights are called $W_4$ and so on.) There are two ways to fit it:
 #
 # - **By gradient steps**, as in the papers: for each minibatch one step (of Adam, say) against
 #   $F^\top (F W - \Delta)$, where the rows of $\Delta$ are the targets.
-# - **By least squares**, in closed form, since it is a regression. Keep the sums $S \leftarrow
-#   \lambda S + F^\top F$ and $T \leftarrow \lambda T + F^\top \Delta$ and now and then solve $(S
-#   + \rho \bar s I)\, W = T$, with $\bar s$ the mean of $S$'s diagonal. The *forgetting factor*
-#   $\lambda$ lets the past fade, and the small *ridge* $\rho$ keeps $S$ invertible. It must be
-#   there: the entries of each $c$ add up to 1, so $c$ and the constant feature are collinear.
+# - **By least squares**, in closed form. Keep the sums $S \leftarrow \lambda S + F^\top F$ and $T
+#   \leftarrow \lambda T + F^\top \Delta$ and now and then solve $(S + \rho \bar s I)\, W = T$,
+#   with $\bar s$ the mean of $S$'s diagonal. The *forgetting factor* $\lambda$ lets the past
+#   fade, and the small *ridge* $\rho$ keeps $S$ invertible. It must be there: the entries of each
+#   $c$ add up to 1, so $c$ and the constant feature are collinear.
 
 
 # %%
@@ -87,27 +133,58 @@ def least_squares(forgetting_factor=0.98):
     return LeastSquaresFit(forgetting_factor, ridge=1e-3, solve_every=8)
 
 
-M = LinearSG(4, 3, gradient_steps(), np.float64)  # small, to check its gradient as in lesson 1
-h, delta = rng.standard_normal((2, 7, 4))
-print("at the start:", np.abs(M.predict(h, np.eye(3)[rng.integers(0, 3, 7)])).max())
-print(check_synthetic(M, h, np.eye(3)[rng.integers(0, 3, 7)], delta, rng))
-
 # %% tags=["guard"] jupyter={"source_hidden": true}
-parameters = np.random.default_rng(0)
-stated("its guess is zero", not M.predict(h, np.eye(3)[[0] * 7]).any())
-stated("the gradient that its steps follow passes",
-       check_synthetic(M, h, np.eye(3)[[0] * 7], delta, parameters).passed)
+stated("$W = 0$ at the start", not LinearSG(4, 3, gradient_steps()).W.any())
 
 # %% [markdown]
-# Before its first update its guess is zero, and the gradient that its steps follow passes the
-# check of lesson 1.
-#
+# $M$ is a dense layer, but for one thing: $W = 0$ at the start, where other layers begin at random.
+# Why? Try both. Here are three epochs of *decoupled training*, in which every module but the top
+# one learns from its guesses alone (lesson 4 takes it apart).
+
+# %%
+settings = Settings(hidden=(128, 128, 128), lr=0.1, momentum=0.0, seed=SEED)
+begun = {}
+for method in ("cdni", "cdni-ls"):  # labels as context; fitted by Adam, by least squares
+    for start in ("zero", "random"):
+        trainer = build_trainer(method, settings, data)
+        if start == "random":
+            for interface in trainer.schedule.network.interfaces:
+                W = interface.model.W
+                W[...] = rng.normal(0, 1 / np.sqrt(len(W)), W.shape)
+        begun[method, start] = records = [trainer.epoch() for _ in range(3)]
+        print(f"{method:8} from {start:7} accuracy", *(f"{r.test_accuracy:.1%}" for r in records),
+              " error at the bottom", *(f"{r.sg_relative_error[0]:.1f}" for r in records))
+
+# %% [markdown]
+# (The *error* is defined below; a guess of zero has 1.) A random $M$ shouts: its guesses are more
+# than ten times as long as the true gradient, and drive the modules anywhere. Fitted by Adam, the
+# network has fewer than four images in ten right after three epochs; from zero it has 84.7%.
+# Least squares forgives a random start, since its first solution overwrites $W$, but the few
+# steps before that leave a trace. At zero a module without a teacher stands still: **no gradient
+# does less harm than a wrong one.**
+
+# %% tags=["guard"] jupyter={"source_hidden": true}
+by_start = {key: [r.test_accuracy for r in records] for key, records in begun.items()}
+stated("fewer than four images in ten right", by_start["cdni", "random"][-1] < 0.4)
+quoted("84.7%", by_start["cdni", "zero"][-1], within=0.02)
+stated("more than ten times as long as the true gradient",
+       begun["cdni", "random"][0].sg_relative_error[0] > 11**2)
+stated("Least squares forgives a random start",
+       by_start["cdni-ls", "random"][-1] > by_start["cdni-ls", "zero"][-1] - 0.06)
+stated("leave a trace", by_start["cdni-ls", "random"][0] < by_start["cdni-ls", "zero"][0])
+
+# %% [markdown]
 # ## First: a network that stands still
 #
-# Our network is 784-128-128-128-10, with batch normalisation and ReLU, cut into four modules with
-# three interfaces between them. Backpropagation trains it for two epochs. Then we freeze it, push
-# all 4,000 training images through, and keep the pairs $(h_i, \delta_i)$ at every interface. To
-# predict the second from the first is ordinary supervised learning.
+# Our network is 784-128-128-128-10, with batch normalisation and ReLU: four modules, three
+# interfaces. Backpropagation trains it for two epochs. Then we freeze it, push all 4,000 training
+# images through, and keep the pairs $(h_i, \delta_i)$ at every interface. To predict the second
+# from the first is ordinary supervised learning. Two numbers say how good a guess is, both taken
+# over all entries of all examples:
+#
+# $$\text{error} = \frac{\sum \|\hat\delta - \delta\|^2}{\sum \|\delta\|^2}, \qquad
+# \text{cosine} = \frac{\sum \langle \hat\delta, \delta \rangle}
+# {\sqrt{\sum \|\hat\delta\|^2 \sum \|\delta\|^2}} .$$
 
 
 # %%
@@ -116,13 +193,6 @@ loss = SoftmaxCrossEntropy()
 
 def fresh_modules(seed):
     return build_mlp(784, (128, 128, 128), 10, np.random.default_rng(seed), lambda: SGD(0.1))
-
-
-def backprop(modules, epochs, order):
-    schedule = Backprop(Network(modules, loss))
-    for _ in range(epochs):
-        for x, y in minibatches(data.x_train, data.y_train, 128, order):
-            schedule.step(x, y)
 
 
 def pairs_at(modules, x=images, y=labels):
@@ -151,66 +221,54 @@ def cosine(guess, delta):
 
 
 frozen = fresh_modules(SEED)
-backprop(frozen, 2, rng)
+schedule = Backprop(Network(frozen, loss))
+for _ in range(2):
+    for x, y in minibatches(data.x_train, labels, 128, rng):
+        schedule.step(x, y)
 pairs = pairs_at(frozen)
 
 
 # %% [markdown]
-# Two numbers say how good a guess is, both taken over all entries of all examples:
-#
-# $$\text{error} = \frac{\sum \|\hat\delta - \delta\|^2}{\sum \|\delta\|^2}, \qquad
-# \text{cosine} = \frac{\sum \langle \hat\delta, \delta \rangle}
-# {\sqrt{\sum \|\hat\delta\|^2 \sum \|\delta\|^2}} .$$
-#
-# Now fit: at each interface by least squares and by Adam, with labels and without, on minibatches
-# of 128. The solver sees the pairs once, Adam sees them again and again.
+# Now fit: at each interface by least squares, with labels and without, and by Adam, on minibatches
+# of 128. The solver sees the pairs once, Adam 20 times.
 
 # %%
 def fit(h, delta, c, how, passes, order):
-    """Fit a model to fixed pairs; return it, and the updates, errors and cosines on the way."""
-    M = LinearSG(h.shape[1], 0 if c is None else c.shape[1], how, h.dtype)
-    course, updates, last = [], 0, passes * (len(h) // 128)
+    """Return a model fitted to fixed pairs."""
+    M = LinearSG(h.shape[1], 0 if c is None else c.shape[1], how)
     for _ in range(passes):
         rows = order.permutation(len(h))
         for start in range(0, len(h) - 127, 128):
             k = rows[start : start + 128]
             M.fit(h[k], None if c is None else c[k], delta[k])
-            updates += 1
-            if updates & (updates - 1) == 0 or updates == last:  # powers of two, and the end
-                guess = M.predict(h, c)
-                course.append((updates, error(guess, delta), cosine(guess, delta)))
-    return M, np.array(course).T
+    return M
 
 
 kinds = {
     "least squares, labels": (onehot, lambda: least_squares(1), 1),
     "Adam, labels": (onehot, gradient_steps, 20),
     "least squares, no labels": (None, lambda: least_squares(1), 1),
-    "Adam, no labels": (None, gradient_steps, 20),
 }
-fitted = {kind: [fit(h, delta, c, how(), passes, rng) for h, delta in pairs]
-          for kind, (c, how, passes) in kinds.items()}
-floor = {kind: [course[1, -1] for _, course in fitted[kind]] for kind in kinds}
-aim = {kind: [course[2, -1] for _, course in fitted[kind]] for kind in kinds}
+guesses = {kind: [fit(h, delta, c, how(), passes, rng).predict(h, c) for h, delta in pairs]
+           for kind, (c, how, passes) in kinds.items()}
+floor, aim = ({kind: [measured(guess, delta) for guess, (_, delta)
+                      in zip(guesses[kind], pairs, strict=True)] for kind in kinds}
+              for measured in (error, cosine))
 for kind in kinds:
     print(f"{kind:25} error", *(f"{e:.2f}" for e in floor[kind]),
           " cosine", *(f"{e:.2f}" for e in aim[kind]), "  (interfaces 1, 2, 3)")
 
-# %% [markdown]
-# With labels, and right below the loss, the error is least. Here is what that looks like.
-
-# %%
+# %% jupyter={"source_hidden": true}
 shown = np.arange(0, 4000, 250)  # 16 images, one or two of each digit
-h3, delta3 = pairs[2]
-with_c, without_c = (fitted[f"least squares, {kind}"][2][0] for kind in ("labels", "no labels"))
-guesses = {
+delta3 = pairs[2][1]
+pictures = {
     "true: $\\delta_3$": delta3,
-    "$\\hat\\delta_3$ from $h_3$ and $c$": with_c.predict(h3, onehot),
-    "$\\hat\\delta_3$ from $h_3$ alone": without_c.predict(h3, None),
+    "$\\hat\\delta_3$ from $h_3$ and $c$": guesses["least squares, labels"][2],
+    "$\\hat\\delta_3$ from $h_3$ alone": guesses["least squares, no labels"][2],
 }
 fig, panels = plt.subplots(1, 3, figsize=(7.5, 3.4), sharey=True)
 size = 0.5 * np.abs(delta3[shown, :24]).max()
-for axes, (title, array) in zip(panels, guesses.items(), strict=True):
+for axes, (title, array) in zip(panels, pictures.items(), strict=True):
     image = axes.imshow(array[shown, :24], cmap="PuOr", vmin=-size, vmax=size, aspect="auto",
                         interpolation="nearest")
     axes.set(title=title, xlabel="unit")
@@ -223,58 +281,27 @@ plt.show()
 # %% [markdown]
 # Most rows of the true gradient are nearly white: of these images the network is sure, and right.
 # A few examples carry most of the gradient. With labels the guess finds these rows and their
-# pattern, at less contrast, and puts a faint colour into rows that should be white. Without
-# labels little is left.
-
-# %% tags=["guard"] jupyter={"source_hidden": true}
-by_size = np.sort(np.sum(delta3**2, axis=1))[::-1]
-stated("A few examples carry most of the gradient", by_size[:400].sum() > 0.5 * by_size.sum())
-stated("at less contrast", np.linalg.norm(with_c.predict(h3, onehot)) < np.linalg.norm(delta3))
-stated("Without labels little is left",
-       np.linalg.norm(without_c.predict(h3, None)) < 0.4 * np.linalg.norm(delta3))
-
-# %%
-fig, panels = plt.subplots(1, 2, figsize=(7.5, 3.3), sharey=True)
-looks = {
-    "least squares, labels": {"color": SYNTHETIC, "linestyle": "--", "marker": "o"},
-    "Adam, labels": {"color": BLUE, "marker": "s"},
-    "least squares, no labels": {"color": ORANGE, "linestyle": "--", "marker": "o"},
-    "Adam, no labels": {"color": GREEN, "marker": "s"},
-}
-for axes, i, name in ((panels[0], 0, "bottom interface"), (panels[1], 2, "top interface")):
-    for kind, look in looks.items():
-        updates, errors, _ = fitted[kind][i][1]
-        axes.semilogx(updates, errors, label=kind, markersize=3, **look)
-    axes.axhline(1, color="0.45", linestyle=":", linewidth=1.2)
-    axes.set(title=name, xlabel="updates of $M$ (minibatches of 128)")
-panels[0].annotate("predicting zero", (600, 1.02), fontsize=9, color="0.3", ha="right")
-panels[0].set(ylabel="relative squared error", ylim=(0, 1.8))
-fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-plt.show()
-
-# %% [markdown]
-# With labels the error at the top goes down to 0.23 and the cosine up to 0.88. At the bottom it
-# ends at 0.65 and 0.59. Without labels, 0.90 at the top. Three things to see:
+# pattern, at less contrast: the error at the top is 0.23 and the cosine 0.88, at the bottom 0.64
+# and 0.60. Without labels little is left; the error at the top is 0.90.
 #
-# - **Adam ends where least squares is after one pass.** After twenty passes it is a little above.
-#   (In the very first updates both are worse than zero: least squares has fewer examples than
-#   features, and Adam's steps have about one length, however small the gradients.)
-# - **No more training would help.** Least squares *is* the minimum (but for the ridge), so no
-#   linear model does better on these pairs, however it is fitted.
-# - At that minimum what is missed is at right angles to what is guessed, so by Pythagoras
-#   $\text{cosine}^2 = 1 - \text{error}$. Away from the minimum the two numbers say different
-#   things. We will come back to that.
+# **No more training would help.** Least squares *is* the minimum (but for the ridge), and Adam is
+# a little above it after twenty passes. At the minimum what is missed is at right angles to what
+# is guessed, so by Pythagoras $\text{cosine}^2 = 1 - \text{error}$. Away from it the two numbers
+# say different things, as we shall see.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 LABELS, NONE = "least squares, labels", "least squares, no labels"
+by_size = np.sort(np.sum(delta3**2, axis=1))[::-1]
+stated("A few examples carry most of the gradient", by_size[:400].sum() > 0.5 * by_size.sum())
+stated("at less contrast", np.linalg.norm(guesses[LABELS][2]) < np.linalg.norm(delta3))
+stated("Without labels little is left",
+       np.linalg.norm(guesses[NONE][2]) < 0.4 * np.linalg.norm(delta3))
 quoted("0.23", floor[LABELS][2], within=0.03)
 quoted("0.88", aim[LABELS][2], within=0.03)
-quoted("0.65", floor[LABELS][0], within=0.03)
-quoted("0.59", aim[LABELS][0], within=0.03)
+quoted("0.64", floor[LABELS][0], within=0.03)
+quoted("0.60", aim[LABELS][0], within=0.03)
 quoted("0.90", floor[NONE][2], within=0.03)
-stated("With labels, and right below the loss, the error is least",
-       floor[LABELS][2] == min(e for errors in floor.values() for e in errors))
-stated("After twenty passes it is a little above",
+stated("a little above it after twenty passes",
        all(0 < floor["Adam, labels"][i] - floor[LABELS][i] < 0.06 for i in range(3)))
 stated("$\\text{cosine}^2 = 1 - \\text{error}$",
        all(abs(aim[kind][i] ** 2 + floor[kind][i] - 1) < 0.01
@@ -283,65 +310,43 @@ stated("$\\text{cosine}^2 = 1 - \\text{error}$",
 # %% [markdown]
 # ## What is linear in a gradient
 #
-# The module above the top interface is one dense layer and the loss: $h_4 = h_3 W_4 + b_4$.
-# Lesson 1 gives the gradient at its input:
+# Above the top interface are one dense layer and the loss: $h_4 = h_3 W_4 + b_4$. Lesson 1 gives
+# the gradient at its input:
 #
 # $$\delta_3 = \delta_4 W_4^\top = \underbrace{\mathrm{softmax}(h_3 W_4 + b_4)\,
 # W_4^\top}_{\text{from } h_3} \; - \underbrace{c\, W_4^\top}_{\text{from } c} .$$
 #
 # The second term is **linear in $c$**: the model has it exactly if $C_3 = -W_4^\top$. Did it find
 # that? (A row added to every row of $C_3$ and taken off $b_3$ changes nothing, since $c$ adds up
-# to 1; so compare without the mean row.)
+# to 1; so compare without the mean row.) And how good was the guess at the very start, before the
+# two epochs?
 
 # %%
 W4 = frozen[3].params["0.W"]
-C3 = fitted["least squares, labels"][2][0].C
-learned, expected = C3 - C3.mean(axis=0), -(W4.T - W4.T.mean(axis=0))
-likeness = cosine(learned, expected)
+C3 = fit(*pairs[2], onehot, least_squares(1), 1, rng).C
+likeness = cosine(C3 - C3.mean(axis=0), -(W4.T - W4.T.mean(axis=0)))
 print(f"cosine of C_3 and -W_4 transposed, constants taken off: {likeness:.3f}")
 
+floor_at_start = {
+    kind: [error(fit(h, delta, c, least_squares(1), 1, rng).predict(h, c), delta)
+           for h, delta in pairs_at(fresh_modules(SEED))]
+    for kind, c in (("least squares, labels", onehot), ("least squares, no labels", None))
+}
+for kind, errors in floor_at_start.items():
+    print(f"fresh network, {kind:25} error", *(f"{e:.3f}" for e in errors))
+
 # %% [markdown]
-# It did: 0.99, and nobody told it $W_4$. What is left is the first term, and it is nonlinear only
+# It did: 0.99, and nobody told it $W_4$. What is left is the first term, which is nonlinear only
 # as far as the softmax is. In a network that knows nothing all scores are small, and there the
-# softmax is nearly linear. In a trained one it is nearly a switch. So a network's gradient should
-# be easy to predict at the start and harder later.
-
-# %% tags=["guard"] jupyter={"source_hidden": true}
-quoted("0.99", likeness, within=0.01)
-
-# %%
-at_start = pairs_at(fresh_modules(SEED))
-floor_at_start = {}
-for kind in ("least squares, labels", "least squares, no labels"):
-    c, how, passes = kinds[kind]
-    floor_at_start[kind] = [fit(h, delta, c, how(), passes, rng)[1][1, -1] for h, delta in at_start]
-    print(f"{kind:25} error", *(f"{e:.3f}" for e in floor_at_start[kind]))
-
-# %% [markdown]
-# Compare with the trained network above: at the top 0.003 became 0.23.
+# softmax is nearly linear; in a trained one it is nearly a switch. So at the top 0.003 became
+# 0.23. (With a squared error for a loss the gradient *is* linear in $h_3$ and $c$.)
 #
-# To be sure that the softmax is to blame, take it away. With the squared error in its place,
-# $\delta_3 = \frac{2}{10} (h_3 W_4 + b_4 - c)\, W_4^\top$, which is linear in $h_3$ and in $c$:
-
-# %%
-h3, _ = pairs[2]
-top = frozen[3]
-_, squared_delta = MeanSquaredError()(top.forward(h3), onehot)
-squared_delta = top.backward(squared_delta).astype(np.float64)
-exact, _ = fit(h3.astype(np.float64), squared_delta, onehot.astype(np.float64),
-               LeastSquaresFit(1, ridge=1e-9), 1, rng)
-exact_error = error(exact.predict(h3.astype(np.float64), onehot.astype(np.float64)), squared_delta)
-print(f"error {exact_error:.0e}")
-
-# %% [markdown]
-# Zero, up to rounding: the linear model is *exact* there.
-#
-# **Lower down** there is more in the way. Even in the fresh network, where the softmax does not
-# matter, the error at the bottom is 0.63. There $\delta_1$ has come through two ReLUs. Each
-# multiplies, entry by entry, what comes from the label by a mask $[a > 0]$ that comes from $h_1$.
-# A linear model can *add* something from $h$ to something from $c$; it cannot *multiply* the two.
-# This part it has to miss, and a model with a hidden layer could have it. (Batch normalisation,
-# which mixes the examples of a batch, is in the way as well.)
+# **Lower down** there is more in the way. Even in the fresh network the error at the bottom is
+# 0.63. There $\delta_1$ has come through two ReLUs. Each multiplies, entry by entry, what comes
+# from the label by a mask $[a > 0]$ that comes from $h_1$. A linear model can *add* something
+# from $h$ to something from $c$; it cannot *multiply* the two. A **nonlinear** $M$ with a hidden
+# layer could, but has no closed form and must follow a moving network by small steps. Better
+# models have the gradient's own form, an error times a matrix: *local error*, in lesson 4.
 #
 # **Why labels matter.** Without $c$ the best guess of any model is the average gradient of all
 # images that have this $h_3$, and the average of $c$ over them is a vector of probabilities:
@@ -352,13 +357,12 @@ print(f"error {exact_error:.0e}")
 # Training brings the network's probabilities nearer to the right ones, and where they are right
 # this is **zero**. The gradient that is left is the surprise in the label, and $h_3$ does not
 # contain it. So without labels the error at the top was 0.54 in the fresh network and is 0.90
-# after two epochs, on its way to 1, which is no better than predicting nothing. A model that sees
-# $c$ is told the surprise.
+# after two epochs, on its way to 1. A model that sees $c$ is told the surprise.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+quoted("0.99", likeness, within=0.01)
 quoted("0.003", floor_at_start[LABELS][2], within=0.002)
 stated("at the top 0.003 became 0.23", floor_at_start[LABELS][2] < 0.1 * floor[LABELS][2])
-stated("Zero, up to rounding", exact_error < 1e-9)
 quoted("0.63", floor_at_start[LABELS][0], within=0.04)
 quoted("0.54", floor_at_start[NONE][2], within=0.05)
 
@@ -366,8 +370,9 @@ quoted("0.54", floor_at_start[NONE][2], within=0.05)
 # ## Then: a network that trains
 #
 # In training the network changes at every step, and with it the map from $h_i$ to $\delta_i$: the
-# target **moves**. To see that alone, let plain backpropagation train the network, and let models
-# learn beside it without any influence on its weights.
+# target **moves**. To see that alone, let backpropagation train the network, and let models learn
+# beside it without any influence on its weights. Some are told the true gradient; others, of
+# which more below, only what the model above them guessed.
 
 
 # %%
@@ -403,18 +408,23 @@ def student(modules, how, n_context=10):
 
 def best_now(modules):
     """Models fitted to the true gradients of this moment: the least error that can be had."""
-    fits = [fit(h, delta, onehot, least_squares(1), 1, np.random.default_rng(0))
-            for h, delta in pairs_at(modules)]
-    return Network(modules, loss, [Interface(M) for M, _ in fits])
+    return Network(modules, loss, [
+        Interface(fit(h, delta, onehot, least_squares(1), 1, np.random.default_rng(0)))
+        for h, delta in pairs_at(modules)])
 
 
 moving = fresh_modules(SEED)
-by_truth = {"Adam": student(moving, gradient_steps),
-            "least squares, forgetting": student(moving, least_squares),
+by_truth = {"least squares, forgetting": student(moving, least_squares),
             "least squares, never forgetting": student(moving, lambda: least_squares(1)),
             "no labels": student(moving, least_squares, n_context=0)}
 bootstrapped = {"bootstrapped, Adam": student(moving, gradient_steps),
                 "bootstrapped, least squares": student(moving, least_squares)}
+
+# %% [markdown]
+# The next cell, which is folded, lets them all learn for nine epochs, measures them now and then,
+# and draws what it saw.
+
+# %% jupyter={"source_hidden": true}
 students = by_truth | bootstrapped
 probe = [(x.copy(), y) for x, y in minibatches(data.x_train, labels, 128, rng)][:16]
 seen, steps = {name: [] for name in [*students, "best now"]}, []
@@ -429,101 +439,85 @@ for step in range(9 * 31 + 1):
     x, y = next(batches)
     teach_beside_backprop(moving, x, y, by_truth.values(), bootstrapped.values())
 seen = {name: np.array(values) for name, values in seen.items()}
-
-# %%
-fig, panels = plt.subplots(1, 2, figsize=(7.5, 3.6))
-looks = {
-    "best now": {"color": "0.45", "linestyle": ":", "label": "best linear map of the moment"},
-    "least squares, forgetting": {"color": SYNTHETIC, "linestyle": "--", "marker": "o"},
-    "least squares, never forgetting": {"color": ORANGE, "marker": "^"},
-    "Adam": {"color": BLUE, "marker": "s"},
-    "no labels": {"color": GREEN, "marker": "d", "label": "least squares, forgetting, no labels"},
-}
-for axes, quality in zip(panels, (0, 1), strict=True):
-    for key, look in looks.items():
-        axes.plot(steps, seen[key][:, 2, quality], markersize=4, **{"label": key} | look)
-    axes.set(title="top interface", xlabel="steps of backprop (31 an epoch)")
-panels[0].set(ylabel="relative squared error", ylim=(0, 1.5))
-panels[1].set(ylabel="cosine", ylim=(0, 1))
-fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-plt.show()
 at = {name: dict(zip(steps, values, strict=True)) for name, values in seen.items()}
 last = {name: values[-1] for name, values in seen.items()}
+print(f"after 9 epochs, interfaces 1, 2, 3 {'error':>12} {'cosine':>20}")
+for name, values in last.items():
+    print(f"{name:38}", *(f"{e:.2f}" for e in values[:, 0]), "     ",
+          *(f"{e:.2f}" for e in values[:, 1]))
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 4.2), sharey=True)
+looks = {
+    "best now": {"color": "0.45", "linestyle": ":", "label": "best linear map of the moment"},
+    "least squares, forgetting": {"color": BLUE, "marker": "s"},
+    "least squares, never forgetting": {"color": ORANGE, "marker": "^"},
+    "no labels": {"color": GREEN, "marker": "d", "label": "forgetting, no labels"},
+}
+for key, look in looks.items():
+    left.plot(steps, seen[key][:, 2, 0], markersize=4, **{"label": key} | look)
+left.set(title="Top interface, told the truth", xlabel="steps of backprop (31 an epoch)",
+         ylabel="relative squared error", ylim=(0, 1.4))
+right.plot(steps, seen["bootstrapped, least squares"][:, 0, 0], color=SYNTHETIC, linestyle="--",
+           marker="o", markersize=4, label="bootstrapped, against the truth")
+right.plot(steps, seen["least squares, forgetting"][:, 0, 0], color=BLUE, marker="s",
+           markersize=4, label="told the truth")
+right.plot(steps, seen["bootstrapped, least squares"][:, 0, 2], color=SYNTHETIC, linestyle=":",
+           marker="^", markersize=4, label="bootstrapped, against its target")
+right.set(title="Bottom interface, least squares", xlabel="steps of backprop (31 an epoch)")
+for axes in (left, right):
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=9)
+plt.show()
 
 # %% [markdown]
-# The dotted line is the target itself moving away: at each moment the best that any linear map
-# could do, at the top from 0.00 to 0.60. The others run after it.
+# The left panel first. The dotted line is the target itself moving away: at each moment the best
+# that any linear map could do, from 0.00 to 0.60.
 #
 # - **Least squares that forgets** (with $\lambda$ of `0.98` it remembers about the last fifty
-#   minibatches) stays close, and ends at 0.64.
-# - **Least squares that never forgets** averages over networks that are gone. Early gradients
-#   were large and later ones are small, so its guesses become too long: at the end its error is
-#   1.24, as bad as predicting zero or worse. But its cosine is 0.63, like the other's. **Keep
-#   this in mind.**
-# - **Adam** takes two or three epochs to get near. It forgets by itself, since each step looks
-#   only at the present.
+#   minibatches) stays close, and ends at 0.62.
+# - **Least squares that never forgets** remembers networks that are gone. Early gradients were
+#   large and later ones are small, so its guesses become too long: at the end its error is
+#   1.15, as bad as predicting zero or worse. But its cosine is 0.63, like the other's.
 # - **Without labels** the error is soon near 1 and the cosine near 0.22.
 #
 # ## And then: targets that are guesses themselves
 #
-# So far every model was told the true $\delta_i$, and for that somebody had to run the whole of
-# backpropagation, which is what we wanted to be rid of. The way out: module $i+1$ has an error
-# signal of its own, $\hat\delta_{i+1}$, and carries it back through its own layers anyway, to
-# update itself. What arrives at its input becomes the target for the model there:
+# So far every model was told the true $\delta_i$, for which somebody had to run the whole of
+# backpropagation. The way out is in the picture at the top: module $i+1$ has an error signal of
+# its own, $\hat\delta_{i+1}$, and carries it back through its own layers anyway, to update itself.
+# What arrives at its input becomes the target for the model there:
 #
 # $$\text{target of } M_i = \hat\delta_{i+1}\,
 # \frac{\partial h_{i+1}}{\partial h_i} , \qquad \text{and only at the top the true } \delta .$$
 #
-# This is called **bootstrapping**: each model learns from the guess above. The models named
-# `bootstrapped` above did that, beside the same network, at the same time. The bottom one is two
-# guesses away from the loss.
+# A target that is made from a guess is called **bootstrapped**: carried back exactly, but of a
+# signal that is a guess. **So errors grow downwards.** What $M_{i+1}$ gets wrong comes down with
+# its guess and is part of the target of $M_i$, which learns it as if it were true, and then adds
+# what it gets wrong itself. The model at the bottom has its own error and those of all above.
+#
+# The models named `bootstrapped` were taught so, beside the same network. In the right panel the
+# dotted line is all that the bottom one can know: it follows its *target*
+# with an error of 0.44, better than anyone follows the truth. But the target is off, so against
+# the truth its error is 0.98, where the model that was told the truth has 0.84. The direction
+# suffers less: the cosine is 0.39 instead of 0.43. **Read errors against a target with care:** a
+# model can be close to its target and far from the truth.
+#
+# With Adam the start is slow besides, for good targets come down one interface at a time: while
+# the model above still guesses near zero, its guess teaches nothing. After one epoch the cosines
+# were 0.57 at the top, 0.27 below and 0.11 at the bottom.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 FORGETS, NEVER = "least squares, forgetting", "least squares, never forgetting"
 quoted("0.00", seen["best now"][0, 2, 0], within=0.005)
 quoted("0.60", last["best now"][2, 0], within=0.06)
-quoted("0.64", last[FORGETS][2, 0], within=0.06)
-quoted("1.24", last[NEVER][2, 0], within=0.29)
+quoted("0.62", last[FORGETS][2, 0], within=0.06)
+quoted("1.15", last[NEVER][2, 0], within=0.29)
 stated("as bad as predicting zero or worse", last[NEVER][2, 0] > 0.95)
 quoted("0.63", last[NEVER][2, 1], within=0.06)
 stated("like the other's",
        abs(last[NEVER][2, 1] - last[FORGETS][2, 1]) < 0.03)
-stated("Adam** takes two or three epochs to get near",
-       at["Adam"][31][2, 0] > 2 * at[FORGETS][31][2, 0]
-       and at["Adam"][93][2, 0] < 1.5 * at[FORGETS][93][2, 0])
 after_an_epoch = seen["no labels"][np.array(steps) >= 31, 2, 0]
 stated("the error is soon near 1", np.abs(after_an_epoch - 1).max() < 0.12)
 quoted("0.22", last["no labels"][2, 1], within=0.04)
-
-# %%
-fig, axes = plt.subplots(figsize=(7.5, 3.4))
-guess = seen["bootstrapped, least squares"]
-axes.plot(steps, guess[:, 0, 0], color=SYNTHETIC, linestyle="--", marker="o", markersize=5,
-          label="bootstrapped, against the truth")
-axes.plot(steps, seen["least squares, forgetting"][:, 0, 0], color=BLUE, marker="s", markersize=5,
-          label="told the truth, against the truth")
-axes.plot(steps, guess[:, 0, 2], color=GREEN, linestyle=":", marker="^", markersize=5,
-          label="bootstrapped, against its own target")
-axes.set(title="Least squares at the bottom interface", xlabel="steps of backprop (31 an epoch)",
-         ylabel="relative squared error", ylim=(0, 1.2))
-axes.legend(loc="lower left")
-plt.show()
-for name in bootstrapped:
-    print(f"{name:28} cosine after 1 epoch", *(f"{e:.2f}" for e in at[name][31][:, 1]),
-          " after 9", *(f"{e:.2f}" for e in last[name][:, 1]), "  (interfaces 1, 2, 3)")
-
-# %% [markdown]
-# With least squares the bootstrapped model follows its *target* with an error of 0.44, better
-# than anyone follows the truth. But the target is off, so against the truth its error is 0.98,
-# where the model that was told the truth has 0.84. The direction suffers less: the cosine is 0.39
-# instead of 0.42.
-#
-# With Adam the start is slow, because good targets come down one interface at a time: while the
-# model above still guesses near zero, its guess teaches nothing. After one epoch the cosines are
-# 0.57 at the top, 0.27 below and 0.11 at the bottom. **Read errors against a target with care:**
-# a model can be close to its target and far from the truth.
-
-# %% tags=["guard"] jupyter={"source_hidden": true}
 BOOT, SLOW = "bootstrapped, least squares", "bootstrapped, Adam"
 quoted("0.44", last[BOOT][0, 2], within=0.05)
 stated("better than anyone follows the truth",
@@ -531,8 +525,9 @@ stated("better than anyone follows the truth",
 quoted("0.98", last[BOOT][0, 0], within=0.1)
 quoted("0.84", last[FORGETS][0, 0], within=0.05)
 stated("where the model that was told the truth has 0.84", last[FORGETS][0, 0] < last[BOOT][0, 0])
+stated("So errors grow downwards", last[BOOT][0, 0] > last[BOOT][1, 0] > last[BOOT][2, 0])
 quoted("0.39", last[BOOT][0, 1], within=0.05)
-quoted("0.42", last[FORGETS][0, 1], within=0.05)
+quoted("0.43", last[FORGETS][0, 1], within=0.05)
 quoted("0.57", at[SLOW][31][2, 1], within=0.05)
 quoted("0.27", at[SLOW][31][1, 1], within=0.1)
 quoted("0.11", at[SLOW][31][0, 1], within=0.1)
@@ -542,9 +537,9 @@ stated("good targets come down one interface at a time",
 # %% [markdown]
 # ## Why that is enough
 #
-# An error near 1 sounds useless. But to learn, a module needs a direction in which the loss
-# falls, no more. If it steps by $-\eta\, \hat g$ in place of $-\eta\, g$, with $g$ and $\hat g$
-# the gradients of its parameters made from $\delta$ and from $\hat\delta$, then
+# To learn, a module needs a direction in which the loss falls, no more. If it steps by $-\eta\,
+# \hat g$ in place of $-\eta\, g$, with $g$ and $\hat g$ the gradients of its parameters made from
+# $\delta$ and from $\hat\delta$, then
 #
 # $$L(\theta - \eta \hat g) \approx L(\theta) - \eta\, \langle g, \hat g \rangle ,$$
 #
@@ -553,18 +548,12 @@ stated("good targets come down one interface at a time",
 # which is how a guess can have an error above 1 and a good direction.
 #
 # Try it on the frozen network. Its lowest module takes one step with each of four signals, and
-# the loss of the whole is measured anew. And then train for real, every module but the top one by
-# its guesses alone, all models bootstrapped (the next lesson is about this).
+# the loss of the whole is measured anew. And then train for longer, by decoupled training.
 
 
 # %%
 module, (h1, delta1) = frozen[0], pairs[0]
-signals = {
-    "true gradient": delta1,
-    "least squares, labels": fitted["least squares, labels"][0][0].predict(h1, onehot),
-    "Adam, labels": fitted["Adam, labels"][0][0].predict(h1, onehot),
-    "least squares, no labels": fitted["least squares, no labels"][0][0].predict(h1, None),
-}
+signals = {"true gradient": delta1, **{kind: guesses[kind][0] for kind in kinds}}
 
 
 def losses_after(delta, rates):
@@ -589,13 +578,15 @@ def losses_after(delta, rates):
 rates = np.linspace(0, 1.5, 7)
 after = {name: losses_after(delta, rates) for name, delta in signals.items()}
 direction = {name: cosine(g, after["true gradient"][1]) for name, (_, g) in after.items()}
-settings = Settings(hidden=(128, 128, 128), lr=0.1, momentum=0.0, seed=SEED)
+print(f"{'':25} cosine of the guess, of the parameters' gradient")
+for name, delta in signals.items():
+    print(f"{name:25} {cosine(delta, delta1):19.2f} {direction[name]:28.2f}")
 histories = {}
 for method in ("backprop", "cdni-ls", "dni"):
     trainer = build_trainer(method, settings, data)
     histories[method] = [trainer.epoch() for _ in range(12)]
 
-# %%
+# %% jupyter={"source_hidden": true}
 fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.5))
 looks = {
     "true gradient": {"color": TRUE, "marker": "s"},
@@ -621,28 +612,29 @@ right.set(xlabel="epochs", ylabel="test accuracy (%)", ylim=(60, 100), xticks=ra
 right.legend(loc="lower right", fontsize=9)
 plt.show()
 ends = {method: history[-1] for method, history in histories.items()}
-print("cosine of the parameters' gradients:", {k: f"{v:.2f}" for k, v in direction.items()})
 for method, record in ends.items():
     print(f"{method:9} {record.test_accuracy:.1%}", "error",
           *(f"{e:.2f}" for e in record.sg_relative_error),
           " cosine", *(f"{e:.2f}" for e in record.sg_cosine))
 
 # %% [markdown]
-# On the left, all four steps go down, and the true gradient's goes down furthest. The two fits
-# with labels have nearly the same error and yet they differ: the cosine between the gradient of
-# the parameters that comes of them and the true one is 0.71 for least squares and 0.56 for Adam.
-# At the minimum $F^\top (F W - \Delta) = 0$, which says that the errors of a least-squares fit
-# add up to zero over each class, and are uncorrelated with each unit of $h_1$. So more of them
-# cancels when the examples are summed.
+# On the left, all four steps go down, and the true gradient's goes down furthest.
+#
+# **Mind which cosine.** That of the *guess*, over the entries of $\hat\delta_1$, is the one used
+# so far: 0.60 for least squares and 0.58 for Adam. That of the *parameters' gradients* is the one
+# in the formula, and there the two differ: 0.71 and 0.53. Between the two is a sum over all
+# examples, in which mistakes cancel. For a least-squares fit more of them do: at the minimum
+# $F^\top (F W - \Delta) = 0$, so its errors add up to zero over each class, and are uncorrelated
+# with each unit of $h_1$.
 #
 # On the right, the network whose guesses end with an error of 0.77 at the bottom and a cosine of
-# 0.48 learns more slowly at first, and ends at 92.3%, where backpropagation has 92.5%. Rough
-# gradients cost time; they do not prevent learning.
+# 0.48 learns more slowly at first, and ends at 92.2%, where backpropagation has 92.5%. (It moved
+# by its guesses, so it is another network than the one beside which models were taught above;
+# hence not 0.98 and 0.39.) Rough gradients cost time; they do not prevent learning.
 #
 # And the limits. Without labels the cosine at the bottom is near zero: nothing of use arrives
-# there. The network still gets to 85.4%, for its top module has the true loss. The formula above
-# is for short steps while nobody else moves, and promises no more. And the more right a network
-# is, the rougher the guesses, as we saw.
+# there. The network still gets to 85.1%, for its top module has the true loss. The formula is for
+# short steps while nobody else moves, and promises no more.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 FINAL, NO = ends["cdni-ls"], ends["dni"]
@@ -651,22 +643,22 @@ missed = {kind: np.linalg.norm(onehot.T @ (signals[kind] - delta1))
 stated("all four steps go down", all(values[1] < values[0] for values, _ in after.values()))
 stated("the true gradient's goes down furthest",
        after["true gradient"][0][-1] == min(values[-1] for values, _ in after.values()))
+quoted("0.58", aim["Adam, labels"][0], within=0.03)
 quoted("0.71", direction["least squares, labels"], within=0.06)
-quoted("0.56", direction["Adam, labels"], within=0.08)
-stated("have nearly the same error", abs(floor[LABELS][0] - floor["Adam, labels"][0]) < 0.03)
-stated("yet they differ", direction[LABELS] > direction["Adam, labels"] + 0.05)
-stated("the errors of a least-squares fit add up to zero over each class",
+quoted("0.53", direction["Adam, labels"], within=0.08)
+stated("there the two differ", direction[LABELS] > direction["Adam, labels"] + 0.05)
+stated("its errors add up to zero over each class",
        missed[LABELS] < 0.1 * np.linalg.norm(onehot.T @ delta1)
        and missed[LABELS] < 0.5 * missed["Adam, labels"])
 quoted("0.77", FINAL.sg_relative_error[0], within=0.06)
 quoted("0.48", FINAL.sg_cosine[0], within=0.05)
-quoted("92.3%", FINAL.test_accuracy, within=0.02)
+quoted("92.2%", FINAL.test_accuracy, within=0.02)
 quoted("92.5%", ends["backprop"].test_accuracy, within=0.015)
 stated("learns more slowly at first",
        all(a.test_accuracy < b.test_accuracy for a, b in
            zip(histories["cdni-ls"][:4], histories["backprop"][:4], strict=True)))
 stated("the cosine at the bottom is near zero", abs(NO.sg_cosine[0]) < 0.1)
-quoted("85.4%", NO.test_accuracy, within=0.03)
+quoted("85.1%", NO.test_accuracy, within=0.03)
 
 # %% [markdown]
 # ## What to try next
