@@ -9,9 +9,10 @@
 #   costs; what "alike" means for two representations; why a good cosine is no good result.
 # - **You need**: lesson 3, a linear model of a gradient and its fit by least squares, and lesson 4,
 #   the four moves of a step and the control in which only the top learns.
-# - **Time**: 30 minutes to read without the longer cells of code, under 60 s to run.
+# - **Time**: 35 minutes to read, under 60 s to run.
 # - **Exercises**: [of this lesson](exercises/09_what_a_synthetic_gradient_learns.ipynb), about 45
 #   minutes.
+# - **Words**: [glossary](glossary.md).
 
 # %%
 import json
@@ -35,21 +36,15 @@ from sgdni import (
 )
 from sgdni.analysis.end_points import best_logits, least_squares_outputs, predicted_logits
 from sgdni.experiments import depth, implicit_loss, one_view, random_labels, representations
+from sgdni.experiments import linear_networks as ln
 from sgdni.experiments.after_steps import accuracy
-from sgdni.experiments.linear_networks import (
-    cloud,
-    least_squares,
-    linear_network,
-    mean_loss,
-    train,
-)
 from sgdni.layers import Flatten
 from sgdni.networks.interface import no_context, values
 from sgdni.plotting.colours import BLUE, ORANGE, PINK, TRUE
 from sgdni_course import quoted, stated, style
 
 style()
-plt.rcParams["figure.dpi"] = 84  # seven figures in a small file
+plt.rcParams["figure.dpi"] = 84  # six figures in a small file
 SEED = 0
 RECORDS = Path("../benchmarks/records")
 
@@ -57,13 +52,11 @@ RECORDS = Path("../benchmarks/records")
 def quiet(share):
     """Hear how far an experiment is, and say nothing."""
 
-
 # %% [markdown]
 # Lesson 4 asked whether a network learns from guessed gradients. It did. This lesson asks *what* it
-# learns, in the order: where it comes to rest, which loss it really descends, what it can hold, and
-# what its layers look like then. Czarnecki et al. (2017) asked these questions first. Most of the
-# cells below call experiments of this library with small settings; the text says what came out here
-# and where it differs from theirs.
+# learns: where it comes to rest, which loss it really descends, what it can hold, and what its
+# layers look like then. Czarnecki et al. (2017) asked these questions first. Most of the cells
+# below call experiments of this library with small settings.
 #
 # Two models of the gradient come back in every section.
 #
@@ -72,8 +65,8 @@ def quiet(share):
 # - **Local error**: a small classifier of its own, the *head*, reads $h$ and learns the label by
 #   itself. Its error $e = \mathrm{softmax}(hR + r) - c$ says in which respect the answer is wrong,
 #   and $\hat\delta = eP$. The matrix $P$ is what is fitted to the targets from above. With $P =
-#   R^\top$ for good it would be the *local loss*: then the head's own gradient is all there is, and
-#   nobody above is asked.
+#   R^\top$ for good it would be the *local loss*: the head's own gradient, and nobody above is
+#   asked.
 #
 # ## Where does training end?
 #
@@ -91,11 +84,11 @@ def quiet(share):
 #
 # 1. *The layer rests.* It moves by $-X^\top \hat\delta$, so that must be zero:
 #    $$X^\top (hA + cC + b) = 0 .$$
-#    $A$ is here a number, and not zero. $cC + b$ is one number for each class, so a multiple of the
-#    label 0 or 1, and a constant. So $h$, which is a combination of $X$'s columns, is minus
-#    the best guess at $cC + b$ by such combinations, over $A$. The best guess at labels by a linear
-#    map is what a **least-squares classifier** gives, $\hat c$. So $h = \alpha \hat c + \beta$ with
-#    two numbers $\alpha$ and $\beta$: its *direction* is that of $\hat c$, whatever the loss.
+#    $A$ is here a number, and not zero. $cC + b$ is a multiple of the label 0 or 1, and a constant.
+#    So $h$, which is a combination of $X$'s columns, is minus the best guess at $cC + b$ by such
+#    combinations, over $A$. The best guess at labels by a linear map is what a **least-squares
+#    classifier** gives, $\hat c$. So $h = \alpha \hat c + \beta$ with two numbers $\alpha$ and
+#    $\beta$: its *direction* is that of $\hat c$, whatever the loss.
 # 2. *$M$ rests.* It is a least-squares fit, so what it misses, $\delta - \hat\delta$, correlates
 #    with none of its inputs $h$, $c$, $1$. With step 1 for the last sign,
 #    $$h^\top \delta = h^\top \hat\delta = W^\top X^\top \hat\delta = 0,
@@ -121,46 +114,42 @@ log_loss, squared = SoftmaxCrossEntropy(), MeanSquaredError()
 
 def gaps(network, x, y, best):
     """Return the gap after every 20 steps."""
-    return [mean_loss(network.loss, train(network, x, y, EVERY), y) - best
+    return [ln.mean_loss(network.loss, ln.train(network, x, y, EVERY), y) - best
             for _ in range(STEPS // EVERY)]
 
 
-x, labels = cloud("gaussian", 20, 5, SIZE, np.random.default_rng(SEED))
+x, labels = ln.cloud("gaussian", 20, 5, SIZE, np.random.default_rng(SEED))
 y = np.eye(5)[labels]
-best = mean_loss(squared, least_squares_outputs(x, y), y)
-by_squares = {model: gaps(linear_network("deep", model, 20, 1.0, np.random.default_rng(SEED),
-                                         squared), x, y, best)
+best = ln.mean_loss(squared, least_squares_outputs(x, y), y)
+by_squares = {model: gaps(ln.linear_network("deep", model, 20, 1.0, np.random.default_rng(SEED),
+                                            squared), x, y, best)
               for model in ("backprop", "linear")}
 
-far, far_y = cloud("far cluster", 10, 2, SIZE, np.random.default_rng(SEED))
+far, far_y = ln.cloud("far cluster", 10, 2, SIZE, np.random.default_rng(SEED))
 logits = {"the optimum": best_logits(far, far_y, 2),
           "predicted for a linear SG": predicted_logits(far, far_y, 2)}
-best, end = (mean_loss(log_loss, h, far_y) for h in logits.values())
+best, end = (ln.mean_loss(log_loss, h, far_y) for h in logits.values())
 by_log, ended = {}, {}
 for model in LOOKS:
-    network = linear_network("direct", model, 10, 1.0, np.random.default_rng(SEED), log_loss,
-                             n_out=1)
+    network = ln.linear_network("direct", model, 10, 1.0, np.random.default_rng(SEED), log_loss,
+                                n_out=1)
     by_log[model] = gaps(network, far, far_y, best)
     ended[model] = network.forward(far).copy()
 head = network.interfaces[0].model.head  # of local error, the last one trained
-head_gap = mean_loss(log_loss, head.layers[0].forward(ended[model][:, 1:].copy()), far_y) - best
-print(f"local error: gap of the network {by_log[model][-1]:.3f}, of its head {head_gap:.0e}")
-print("right answers on the far cluster's examples:")
-for name, h in {**logits, "reached by the linear SG": ended["linear"]}.items():
-    print(f"  {name:26}{np.mean(h.argmax(axis=1) == far_y):6.1%}")
+head_gap = ln.mean_loss(log_loss, head.layers[0].forward(ended[model][:, 1:].copy()), far_y) - best
 
 pairs = {}
 for kind in ("gaussian", "log-normal", "far cluster"):
     for d in (10, 20, 40):
-        x, y = cloud(kind, d, 2, SIZE, np.random.default_rng([SEED, d]))
-        optimum, there = (mean_loss(log_loss, h, y)
+        x, y = ln.cloud(kind, d, 2, SIZE, np.random.default_rng([SEED, d]))
+        optimum, there = (ln.mean_loss(log_loss, h, y)
                           for h in (best_logits(x, y, 2), predicted_logits(x, y, 2)))
-        network = linear_network("direct", "linear", d, 1.0, np.random.default_rng(SEED), log_loss,
-                                 n_out=1)
-        reached = mean_loss(log_loss, train(network, x, y, STEPS), y)
+        network = ln.linear_network("direct", "linear", d, 1.0, np.random.default_rng(SEED),
+                                    log_loss, n_out=1)
+        reached = ln.mean_loss(log_loss, ln.train(network, x, y, STEPS), y)
         pairs[kind, d] = (there - optimum, reached - optimum)
 
-# %%
+# %% jupyter={"source_hidden": true}
 fig, (left, middle, right) = plt.subplots(1, 3, figsize=(7.5, 3.3))
 when = range(EVERY, STEPS + 1, EVERY)
 for axes, curves, title in ((left, by_squares, "squared error"), (middle, by_log, "log loss")):
@@ -179,27 +168,30 @@ right.set(xscale="log", yscale="log", title="linear, log loss", xlabel="predicte
 right.legend(fontsize=8, handletextpad=0.1)
 fig.legend(*middle.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
 plt.show()
+print(f"local error: gap of the network {by_log['local error'][-1]:.3f}, "
+      f"of its head {head_gap:.0e}")
+print("right answers on the far cluster's examples:")
+for name, h in {**logits, "reached by the linear SG": ended["linear"]}.items():
+    print(f"  {name:26}{np.mean(h.argmax(axis=1) == far_y):6.1%}")
 
 # %% [markdown]
 # Left: a network of three linear layers and a squared error. Both curves fall to next to nothing,
-# below $10^{-9}$. **A linear $M$ and a squared error: the optimum.** That it converges, for linear
-# and deep linear networks, is in Czarnecki et al., too.
+# below $10^{-9}$. **A linear $M$ and a squared error: the optimum.**
 #
 # Middle: the log loss, far cluster. Backprop goes on down. The linear SG comes to rest as well, but
-# at a *wrong* point. It is no failure to train: the gap is the predicted one (the band).
-# Right: so it is for nine sets of data, on the line. The gap is small where data are Gaussian and
-# dimensions few, and large where some examples lie far out. There it costs accuracy, too, as the
-# print says.
+# at a *wrong* point. It is no failure to train: the gap is the predicted one (the band). Right: so
+# it is for nine sets of data, on the line. The gap is small where data are Gaussian and dimensions
+# few, and large where some examples lie far out. There it costs accuracy, too, as the print says.
 #
 # Why the far cluster? A least-squares classifier wants *exactly* 1 from every example of a class.
 # One that is far out on the right side gets more than 1, and that counts as an error, which pulls
-# the whole classifier round. We meet it again with the parabola below.
+# the whole classifier round.
 #
 # Local error ends elsewhere, and not at the optimum either. The print says why: its *head* is at
 # the optimum. The head stands on $h$ and can stretch and shift it, so it gets there before $h$
 # does. From then on its errors have nothing more to say, though $h$ itself is wrong. On the
-# *output* local error has nothing to offer over $\delta$, which is known there. It is made for
-# layers further down.
+# *output*, where $\delta$ is known, local error has nothing to offer. It is made for layers further
+# down.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("Both curves fall to next to nothing",
@@ -221,10 +213,9 @@ stated("its *head* is at the optimum", head_gap < 1e-9)
 #
 # A *critical point* is one where training stands still. Under mild conditions, say Czarnecki et
 # al., the problem's own critical points are kept. (Not so above: a linear SG that starts at the log
-# loss's optimum leaves it, since it can rest only where step 1 says.) And new ones may come in. The
-# shortest example has a squared error, one output $h = Xw$, and a model that is **not** told the
-# answer: $\hat\delta = hA + b$. Let the columns of $X$ be *white*: uncorrelated, of mean 0 and
-# variance 1. The layer moves by
+# loss's optimum leaves it.) And new ones may come in. The shortest example has a squared error, one
+# output $h = Xw$, and a model that is **not** told the answer: $\hat\delta = hA + b$. Let the
+# columns of $X$ be *white*: uncorrelated, of mean 0 and variance 1. The layer moves by
 #
 # $$-X^\top \hat\delta = -X^\top X w A = -N w A .$$
 #
@@ -245,7 +236,7 @@ def path(start, told):
     """Train one linear layer from `start` by a linear SG, told y or not; return w at each step."""
     layer = Dense(2, 1, rng, dtype=float)
     layer.params["W"][:, 0] = start
-    sg = LinearSG(1, int(told), least_squares(), float)
+    sg = LinearSG(1, int(told), ln.least_squares(), float)
     network = Network([Module([layer], SGD(0.05)), Module([Flatten()], SGD(0.05))], squared,
                       [Interface(sg, values(1) if told else no_context)])
     schedule, ws = Decoupled(network), [start]
@@ -258,6 +249,8 @@ def path(start, told):
 STARTS = [2.4 * np.array([np.cos(t), np.sin(t)])
           for t in np.arctan2(aim[1], aim[0]) + np.linspace(-1.3, 1.3, 9)]
 paths = {told: [path(start, told) for start in STARTS] for told in (True, False)}
+
+# %% jupyter={"source_hidden": true}
 w1, w2 = np.meshgrid(np.linspace(-1.6, 3, 80), np.linspace(-1.8, 2.8, 80))
 fig, panels = plt.subplots(1, 2, figsize=(7.5, 3.6), sharey=True)
 for axes, told, title in zip(panels, paths, ("$M$ is told the answer", "$M$ is not told"),
@@ -280,10 +273,9 @@ plt.show()
 # Grey rings: equal loss, its optimum at the star. Dots are starts, squares are ends. Told the
 # answer, every path ends at the optimum. Not told, every path is a straight line towards zero (the
 # cross) or away from it, and it ends where that line is nearest to the star. (Some go a little too
-# far first and come back: the fit of $M$ lags behind.) Those ends lie on the dotted circle over
-# zero and the star as its diameter. (Thales: the line from an end to the star meets the path at a
-# right angle.) **Each of them is a critical point that the problem does not have**, and only one is
-# good. This is one more reason why lesson 3 gave labels to $M$.
+# far first and come back: the fit of $M$ lags behind.) Those ends lie on the dotted circle. **Each
+# of them is a critical point that the problem does not have**, and only one is good. This is one
+# more reason why lesson 3 gave labels to $M$.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("Told the answer, every path ends at the optimum",
@@ -320,6 +312,8 @@ EARLY, LATE = 20, 1000
 rows = [row for name in implicit_loss.MODELS for row in implicit_loss.on_a_logit(
     name, (EARLY, LATE), 0.1, np.random.default_rng(SEED)) if row["label"] == 1]
 implied = {(row["model"], row["steps"]): row for row in rows}
+
+# %% jupyter={"source_hidden": true}
 fig, panels = plt.subplots(1, 3, figsize=(7.5, 3.2), sharey=True)
 for axes, (name, steps) in zip(panels, (("linear", EARLY), ("linear", LATE),
                                         ("local error", LATE)), strict=True):
@@ -342,17 +336,15 @@ for (name, steps), row in implied.items():
           f"{implicit_loss.FAR:g}: {round(row['far'], 2) + 0:.2f}")
 
 # %% [markdown]
-# (A single example of the right class may stand anywhere on the axis; in the grey band are nine in
-# ten. A slope above zero pushes the logit down.)
+# (In the grey band are nine in ten examples of the class. A slope above zero pushes the logit
+# down.)
 #
 # The linear model has its least at a logit between 2 and 4 early on, and further out later, as the
-# network's logits grow. **Beyond it, right answers are pushed back**: at a logit of 8 with a
-# slope well above zero, where the true loss wants next to nothing. Among the examples, though, it
-# has about the right slope, for that is what least squares fit. And the target moves as the network
-# does. So in practice the parabola does less harm than it looks.
-#
-# Local error falls for ever, as the truth does. Its form is right, and its size is not: that is the
-# other temperature.
+# network's logits grow. **Beyond it, right answers are pushed back**: at a logit of 8 with a slope
+# well above zero, where the true loss wants next to nothing. Among the examples, though, it has
+# about the right slope, for that is what least squares fit. So in practice the parabola does less
+# harm than it looks. Local error falls for ever, as the truth does. Its form is right, and its size
+# is not: that is the other temperature.
 #
 # ### And sometimes it descends nothing
 #
@@ -365,14 +357,13 @@ for (name, steps), row in implied.items():
 #
 # The first part is a parabola's. The second, the *antisymmetric* one, gives $hA$ at a right angle
 # to $h$: follow it, and you go round and come back, and were pushed all the way. No loss does that.
-# How large is it? At an interface of 64 units, in a network with two hidden layers for digits:
+# How large is it, at an interface of 64 units, in a network with two hidden layers for digits?
 
 # %%
 data = load("mnist-5k")
 aside = data.validation_split(500, np.random.default_rng(SEED))
-share = {"a random matrix": np.nan}
 noise = np.random.default_rng(SEED).standard_normal((64, 64))
-share["a random matrix"] = implicit_loss.antisymmetric_share(noise)
+share = {"a random matrix": implicit_loss.antisymmetric_share(noise)}
 for method, name in implicit_loss.METHODS.items():
     share[name] = implicit_loss.at_an_interface(
         method, {"width": 64, "steps": 150, "images": 20}, data, aside, SEED)["antisymmetric"]
@@ -413,31 +404,21 @@ stated("In the linear model about half of the norm is antisymmetric",
 HEART = {"data": "mnist-5k", "size": 300, "layers": 3, "width": 64, "epochs": 150,
          "rates": (0.01,)}
 heart = {(row["contender"], row["place"]): row for row in random_labels.run(HEART, SEED, quiet)}
-places = range(1, HEART["layers"] + 1)
-never = 1.1 * HEART["epochs"]
-fig, axes = plt.subplots(figsize=(7.5, 3.3))
-axes.axhline(heart["backprop", 0]["epochs"], color=TRUE, label="backprop")
-marks = {"linear": "^", "local error": "s", "top only": "x"}
-for name, marker in marks.items():
-    mine = [heart[name, place]["epochs"] for place in places]
-    axes.plot(places, np.minimum(mine, never), marker, linestyle=":", markersize=8,
-              color=LOOKS.get(name, {"color": "0.5"})["color"], label=name)
-for place in places:
-    axes.annotate(f"{heart['top only', place]['known']:.0%} known", (place, never),
-                  xytext=(0, -14), textcoords="offset points", ha="center", fontsize=9,
-                  color="0.4")
-axes.axhline(HEART["epochs"], color="0.8", linewidth=1)
-axes.set(xlabel="the interface stands after hidden layer", xticks=places, xlim=(0.7, 3.3),
-         yticks=(0, 50, 100, 150, never), yticklabels=("0", "50", "100", "150", "never"),
-         ylim=(0, 1.18 * HEART["epochs"]), ylabel="epochs until 90% are known")
-fig.legend(loc="outside right upper", fontsize=9)
-plt.show()
-
 settings = Settings(hidden=(64,) * 3, activation="tanh", batch_norm=False, batch_size=100,
                     ridge=1e-2, seed=SEED, cuts=(1,), lr=0.02)
 digits = random_labels.by_heart(data, 300, np.random.default_rng([SEED, 0]))
 twice = {epochs: random_labels.memorise("cdni-ls", settings, digits, epochs)
          for epochs in (100, 400)}
+
+# %% jupyter={"source_hidden": true}
+places = range(1, HEART["layers"] + 1)
+print("epochs until 90% are known (inf: never)\n  interface after hidden layer",
+      *(f"{place:8}" for place in places))
+for name in ("linear", "local error", "top only"):
+    print(f"  {name:28}",
+          *(f"{heart[name, place]['epochs']:8g}" for place in places))
+print(f"  backprop: {heart['backprop', 0]['epochs']}; top only, known in the end:",
+      *(f"{heart['top only', place]['known']:.0%}" for place in places))
 print("known in the end:", {f"{name} {place}": f"{row['known']:.0%}"
                             for (name, place), row in heart.items() if name != "top only"})
 print(f"linear after layer 1 at twice the rate: {twice[100][1]:.0%} after 100 epochs, "
@@ -449,13 +430,12 @@ print(f"linear after layer 1 at twice the rate: {twice[100][1]:.0%} after 100 ep
 # speed, not capacity.** How much speed is a matter of its place: nearest to the input, where the
 # guess has to stand for the most layers, the linear one takes longest. Higher up the cost is
 # smaller. Local error is close to backpropagation from everywhere. Is that not better than the
-# first section lets us hope? There the model stood on the output, and one linear layer had to do
-# everything. Here layers above it see the truth, and can make up for what the ones below learned
-# wrongly.
+# first section lets us hope? There one linear layer had to do everything. Here layers above the
+# model see the truth, and can make up for what the ones below learned wrongly.
 #
 # One caution. At twice the rate the linear SG after layer 1 knows less after 100 epochs than the
-# control. One would say: no capacity. But give it time, and it gets there. It was
-# *instability*, as in lesson 4. Before you say that a method cannot, try a smaller step.
+# control. One would say: no capacity. But give it time, and it gets there. It was *instability*, as
+# in lesson 4. Before you say that a method cannot, try a smaller step.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 known = [row["known"] for (name, _), row in heart.items() if name != "top only"]
@@ -476,14 +456,13 @@ stated("give it time, and it gets there", twice[400][0] < 400)
 # %% [markdown]
 # ## What do the layers say?
 #
-# Two networks may answer alike and be different inside. Are they, under a synthetic gradient? We
-# need to compare layers whose units have no common names: unit 5 of one network has nothing to do
-# with unit 5 of another. Three tools, all blind to that.
+# Two networks may answer alike and be different inside. Are they, under a synthetic gradient? Unit
+# 5 of one network has nothing to do with unit 5 of another. Three tools are blind to that.
 #
 # - **Dissimilarity.** Take two images; correlate the layer's activations on one with those on the
 #   other; one minus that is how unlike the layer finds them. For $N$ images an $N \times N$ matrix
-#   of numbers from 0 to 2. *Contrast*: the mean between images of different classes minus the
-#   mean within a class.
+#   of numbers from 0 to 2. *Contrast*: the mean between images of different classes minus the mean
+#   within a class.
 # - **A linear probe**: a least-squares classifier on the layer's activations, learned on training
 #   images, tested on others. It says what a *linear* read-out could tell, there.
 # - **Similarity** of two layers. *RSA* (representational similarity analysis) correlates their two
@@ -491,17 +470,18 @@ stated("give it time, and it gets there", twice[400][0] < 400)
 #   b\|^2 / (\|a^\top a\|\,\|b^\top b\|)$ of the centred activations $a$ and $b$. Both are 1 for the
 #   same geometry.
 #
-# And no number says by itself whether four fifths is much. So two **yardsticks**: backpropagation
-# *again*, from other first weights and in another order of minibatches; and a network before
-# training. All are compared with one backprop network and none shares its seed. Five hidden layers
-# of 64, one interface after the third. Each uses the learning rate that was best on images set
-# aside.
+# No number says by itself whether four fifths is much. So two **yardsticks**: backpropagation
+# *again*, from another seed; and a network before training. All are compared with one backprop
+# network and none shares its seed. Five hidden layers of 64, one interface after the third. Each
+# uses the learning rate that was best on images set aside.
 
 # %%
 INSIDE = {"data": "mnist-5k", "width": 64, "layers": 5, "cut": 3, "steps": 120, "images": 500,
           "rates": (0.1, 0.03, 0.2), "aside": 500}
 inside = {(row["contender"], row["layer"]): row
           for row in representations.run(INSIDE, SEED, quiet)}
+
+# %% jupyter={"source_hidden": true}
 fig, panels = plt.subplots(3, 4, figsize=(7.5, 5.4))
 columns = ("backprop", "linear", "local error", "untrained")
 for line, layer in zip(panels, (5, 3, 1), strict=True):
@@ -523,7 +503,7 @@ plt.show()
 # linear SG the diagonal stands out in layer 3 already, where the interface is, as it does in
 # backpropagation two layers further up. In figures, layer by layer:
 
-# %%
+# %% jupyter={"source_hidden": true}
 looks = {"backprop": TRUE, "backprop again": PINK, "linear": BLUE, "local error": ORANGE,
          "untrained": "0.6"}
 layers = range(1, INSIDE["layers"] + 1)
@@ -556,12 +536,9 @@ for name in looks:
 # *both* backprop networks, in every layer. A likely reason is what the model can say. Where $A$ has
 # an inverse, $hA + cC + b$ is $(h - h^*_y) A$: every example of class $y$ is pulled to the same
 # place $h^*_y$, the target of the parabola above. So the layers below gather each class at once.
-# Local error does so less.
-#
-# Mind the pink line. Two backprop networks differ in contrast as well, by more than local error
-# from the nearer one. They differ in seed, and often in the rate of their choice, and larger steps
-# draw classes apart, too. With one backprop network alone we would have found a "difference" for
-# everybody.
+# Local error does so less. But mind the pink line. Two backprop networks differ in contrast as
+# well, by more than local error from the nearer one. They differ in seed, and often in the rate of
+# their choice. With one backprop network alone we would have found a "difference" for everybody.
 #
 # **Probes.** All trained networks are within a few points in every layer; with 500 test images two
 # points are nothing. The untrained one falls from layer to layer.
@@ -622,6 +599,8 @@ VIEW = {"data": "mnist-5k", "width": 64, "layers": 4, "steps": 300, "rates": (0.
 view = {row["contender"]: row for row in one_view.run(VIEW, SEED, quiet)}
 cosine = {name: float(np.mean(row["cosines"] or [1.0])) for name, row in view.items()}
 right = {name: row["accuracy"] for name, row in view.items()}
+
+# %% jupyter={"source_hidden": true}
 fig, panels = plt.subplots(1, 2, figsize=(7.5, 3.9))
 for (name, (_, _, colour)), marker in zip(one_view.CONTENDERS.items(), "osD^vPdX*", strict=True):
     for axes in panels:
@@ -643,12 +622,10 @@ for name, row in view.items():
 #
 # And the cosine? It does not rank them. Kickback's is above those of feedback alignment and of DFA,
 # and it ends below both. DFA, with half the cosine of the linear model, is as good within a point
-# or two. At the right end it goes the other way: nearer to the truth is no worse. So a
-# cosine near 0 is a bad sign, as the control says, and between 0.2 and 0.8 it says little. Why? A
-# cosine judges *one* step at *one* time. What counts is where many steps lead: whether the guess
-# errs in the same way each time, whether all units learn something of their own, how long the steps
-# are. **Judge a model of the gradient by what is learned, beside a control**, and use the cosine to
-# find out why.
+# or two. At the right end nearer to the truth is no worse. So a cosine near 0 is a bad sign, as the
+# control says, and between 0.2 and 0.8 it says little. Why? A cosine judges *one* step at *one*
+# time. What counts is where many steps lead. **Judge a model of the gradient by what is learned,
+# beside a control**, and use the cosine to find out why.
 #
 # Note the local loss. It asks nothing of anybody above, and is among the best. In classification a
 # layer may learn well by what a small classifier on top of it says, and a synthetic gradient has
@@ -675,9 +652,9 @@ stated("is among the best", right["local loss"] > max(right[name] for name in ru
 #
 # Czarnecki et al. go up to fifty hidden layers with one synthetic gradient in the middle. Fifty
 # layers are hard for backpropagation itself, so a comparison must not hang on one recipe of
-# activation, optimiser and learning rate. Here are two, for a quick look: layers of 64, a hundred
-# minibatches (`bn` is batch normalisation). The linear model has one interface, in the middle; its
-# control learns above the middle only. Local error has an interface every ten layers.
+# activation, optimiser and learning rate. Here are two, with layers of 64 and a hundred minibatches
+# (`bn` is batch normalisation). The linear model has one interface, in the middle; its control
+# learns above the middle only. Local error has an interface every ten layers.
 
 # %%
 RECIPES = ("relu-bn-sgd-0.1", "tanh-bn-adam-0.001")
@@ -698,18 +675,16 @@ print("\nthis project, all of MNIST:",
 
 # %% [markdown]
 # By the first recipe backpropagation fails, and one linear SG in the middle is no better than its
-# control: it does not carry fifty layers here. A guess for twenty-five layers at once, on a scale
-# that changes from step to step, is too much for a linear map. By the second recipe backpropagation
-# has begun to learn, and the same model follows it closely, well above its control. So "a linear SG
-# cannot do fifty layers" would be wrong, and "it can" only half the story: *it goes as far as
-# backpropagation does, at best*.
+# control: it does not carry fifty layers here. By the second recipe backpropagation has begun to
+# learn, and the same model follows it closely, well above its control. So "a linear SG cannot do
+# fifty layers" would be wrong, and "it can" only half the story: *it goes as far as backpropagation
+# does, at best*.
 #
 # Local error at every tenth layer is ahead by both, since no error has to cross more than ten
 # layers. That is a gain from more interfaces, and a local loss with the same heads may have it as
 # well: `sgdni experiment depth` has it as a rival, lets each choose among six recipes, and trains
 # for longer. The last line above says what it found, if its record is there. A hundred minibatches
-# say who starts quickly, and no more. And where ours falls short of the paper's, the set-ups
-# differ, and we do not know theirs in full.
+# say who starts quickly, and no more.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 first, second = RECIPES
@@ -728,34 +703,26 @@ stated("Local error at every tenth layer is ahead by both", all(
 # - Take down the distance of the far cluster, the 10 in the source of `cloud`. From where on does
 #   the gap not matter any more?
 # - Start `path` on the far side of zero, with $M$ not told. Where does it go, and why?
-# - Give the network on a logit three times the learning rate. Where is the parabola's least then?
-# - Train the random labels with `activation="relu", batch_norm=True`. Does the linear model still
-#   take longest after layer 1?
 # - Compare layers by networks of the *same* seed. Why are all of them alike now?
 # - Write a rule of your own, a class with `at_interface`, `predict` and `fit`, and put it into
 #   `one_view.CONTENDERS`.
 # - Run `sgdni experiment convergence --quick`, or `implicit-loss`, `random-labels`,
 #   `representations`, `one-view`, `depth`.
-# - Do the [exercises](exercises/09_what_a_synthetic_gradient_learns.ipynb): where a layer rests, an
-#   implied loss, a probe, feedback alignment, and contrast.
+# - Do the [exercises](exercises/09_what_a_synthetic_gradient_learns.ipynb).
 #
 # ## Sources
 #
 # - W. M. Czarnecki et al., *Understanding Synthetic Gradients and Decoupled Neural Interfaces*,
-#   2017, [arXiv:1703.00522](https://arxiv.org/abs/1703.00522): critical points, convergence on
-#   linear networks, the quadratic loss, random labels, representations, depth, and other rules in
-#   one frame. The end point on a log loss is this project's own derivation.
-# - N. Kriegeskorte et al., *Representational similarity analysis*, 2008, and S. Kornblith et al.,
-#   *Similarity of Neural Network Representations Revisited*, 2019,
-#   [arXiv:1905.00414](https://arxiv.org/abs/1905.00414): RSA and CKA. G. Alain and Y. Bengio,
-#   *Understanding intermediate layers using linear classifier probes*, 2016,
-#   [arXiv:1610.01644](https://arxiv.org/abs/1610.01644).
+#   2017, [arXiv:1703.00522](https://arxiv.org/abs/1703.00522). The end point on a log loss is this
+#   project's own derivation.
+# - N. Kriegeskorte et al., 2008: RSA. S. Kornblith et al., 2019,
+#   [arXiv:1905.00414](https://arxiv.org/abs/1905.00414): CKA. G. Alain and Y. Bengio, 2016,
+#   [arXiv:1610.01644](https://arxiv.org/abs/1610.01644): probes.
 # - T. P. Lillicrap et al., 2016: feedback alignment. A. Nøkland, 2016: direct feedback alignment.
 #   Q. Liao, J. Z. Leibo and T. Poggio, 2016: signs. D. Balduzzi, H. Vanchinathan and J. Buhmann,
 #   2015: Kickback.
 # - The code: [`end_points.py`](../sgdni/analysis/end_points.py),
 #   [`implicit_loss.py`](../sgdni/analysis/implicit_loss.py),
 #   [`similarity.py`](../sgdni/analysis/similarity.py),
-#   [`probes.py`](../sgdni/analysis/probes.py), [`feedback.py`](../sgdni/synthetic/feedback.py),
-#   and the [experiments](../sgdni/experiments).
+#   [`feedback.py`](../sgdni/synthetic/feedback.py), the [experiments](../sgdni/experiments).
 # - The images: MNIST, by Yann LeCun and Corinna Cortes, CC BY-SA 3.0.
