@@ -562,9 +562,9 @@ for gamma, run in runs.items():
 # Look at the middle first. By the error against its own targets, the model with $\gamma = 1$ is the
 # better one by far: at its best it explains nine tenths of them, the other one a tenth or so. Then
 # left: the network is at chance. It is below the control whose cells were never taught. And right:
-# against the truth its error is in the hundreds and more. (The other model scores near 1 as well,
-# as a guess of zero does: with so small a $\gamma$ its guesses are much too short. But they point
-# to the right side, and length matters little to Adam.)
+# against the truth its error is far above a hundred. (The other model scores near 1 as well, as a
+# guess of zero does: with so small a $\gamma$ its guesses are much too short. But they point to the
+# right side, and length matters little to Adam.)
 #
 # What happened? The target is a little true gradient and a lot of $\gamma M J$. When the guesses
 # grow, the true part is soon lost among them, and $M$ is fitted to itself, one window on. **A model
@@ -591,7 +591,7 @@ stated("the other one a tenth or so", 0.03 < 1 - min(runs[0.1]["target"]) < 0.2)
 stated("the network is at chance", np.mean(runs[1.0]["right"][-3:]) < 0.32)
 stated("It is below the control whose cells were never taught",
        np.mean(runs[1.0]["right"][-3:]) < np.mean(untaught[-3:]) - 0.05)
-stated("against the truth its error is in the hundreds and more", min(runs[1.0]["truth"]) > 200)
+stated("against the truth its error is far above a hundred", min(runs[1.0]["truth"]) > 200)
 stated("The other model scores near 1 as well", 0.7 < min(runs[0.1]["truth"])
        and max(runs[0.1]["truth"]) < 1.1)
 stated("they point to the right side", np.min(runs[0.1]["cosine"][-1]) > 0)
