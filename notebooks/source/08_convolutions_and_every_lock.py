@@ -294,7 +294,8 @@ stated("None of them is good at the lower interface",
 
 # %%
 METHODS = {  # name: (method, other settings)
-    "backprop": ("backprop", {}), "local error": ("local-error", {"head": "hidden"}),
+    "backprop": ("backprop", {}),
+    "local error": ("local-error", {"head": "hidden", "head_units": 256, "rho": 10.0}),
     "top only (control)": ("top-only", {}), "linear, one pixel": ("cdni-ls", {"ridge": 1e-2})}
 double = halved(load("mnist-5k-sum"))
 TASKS = {"one digit": (small, 90), "the sum of two, modulo 10": (double, 210)}
@@ -331,10 +332,10 @@ for task in TASKS:
     print(f"{task:26}", {name: f"{last[task, name]:.0%}" for name in METHODS})
 
 THREE_SEEDS = {  # test accuracy in %, from this cell with SEED = 0, 1 and 2
-    "one digit": {"backprop": (95.8, 96.4, 92.7), "local error": (93.1, 95.7, 95.2),
+    "one digit": {"backprop": (95.7, 96.4, 93.5), "local error": (95.5, 94.8, 95.1),
                   "top only (control)": (93.0, 91.0, 90.4)},
-    "the sum of two, modulo 10": {"backprop": (78.3, 77.4, 79.0), "local error": (62.0, 48.7, 60.0),
-                                  "top only (control)": (47.0, 50.6, 38.3)},
+    "the sum of two, modulo 10": {"backprop": (79.8, 79.1, 78.0), "local error": (70.7, 60.8, 67.5),
+                                  "top only (control)": (47.8, 51.2, 38.3)},
 }
 print("\nwith seeds 0, 1, 2           ", *(f"{task:>28}" for task in TASKS))
 for name in THREE_SEEDS["one digit"]:
@@ -347,18 +348,18 @@ for name in THREE_SEEDS["one digit"]:
 #
 # On single digits the **control** gets to 93%, and in each of the seeds it is a few points short of
 # backpropagation, no more. Random kernels find edges, too, and a dense layer can read them. So a
-# method that gets as far as that may have learned nothing in its convolutions. With seed 0 local
-# error cannot be told from the control; with the others it is more than four points above. The
-# linear model's curve climbs, and one would say that it learns. But it ends below the control. What
-# it did to the convolutions was worse than nothing.
+# method that gets as far as that may have learned nothing in its convolutions. Local error is two
+# to five points above it, as near to backpropagation as seeds are to each other. The linear model's
+# curve climbs, and one would say that it learns. But it ends below the control. What it did to the
+# convolutions was worse than nothing.
 #
 # Then the sum of two digits, side by side. Neither digit alone says anything about the answer, and
 # what is below has to make digits easy to tell before anything can be added. Here the control is
 # more than twenty points behind backpropagation in every seed, so this task can tell who trains
-# convolutions. Local error is well above the control with two of three seeds, and *below* it with
-# the third: in so short a run its guesses can teach convolutions, but not reliably, and it is far
-# from backpropagation each time. Had we shown one seed only, you would have read a clearer story.
-# The linear model is far below the control: it did harm.
+# convolutions. Local error is well above the control each time, and well below backpropagation: in
+# so short a run its guesses teach convolutions, but not as much as the truth does. (Its head has
+# 256 units, and counts ten times as much as by default, $\rho = 10$: what sees an image needs a
+# good head.) The linear model is far below the control: it did harm.
 #
 # Is MNIST so easy in the paper, too? Its table of test errors, of convolutional networks:
 
@@ -374,18 +375,17 @@ ahead = {(task, name): kept[task, name] - kept[task, "top only (control)"]
          for task in TASKS for name in ("backprop", "local error")}
 stated("it is a few points short of backpropagation, no more",
        ahead[digit, "backprop"].min() > 1 and ahead[digit, "backprop"].max() < 6)
-stated("With seed 0 local error cannot be told from the control; with the others it is more than "
-       "four points above", abs(ahead[digit, "local error"][0]) < 1
-       and ahead[digit, "local error"][1:].min() > 4)
+stated("Local error is two to five points above it", np.all(
+    (ahead[digit, "local error"] > 1.9) & (ahead[digit, "local error"] < 5.1)))
+stated("as near to backpropagation as seeds are to each other", np.abs(
+    kept[digit, "backprop"] - kept[digit, "local error"]).max() < np.ptp(kept[digit, "backprop"]))
 stated("it ends below the control", last[digit, "linear, one pixel"]
        < last[digit, "top only (control)"] - 0.01)
 stated("more than twenty points behind backpropagation in every seed",
        ahead[pair, "backprop"].min() > 20)
-stated("well above the control with two of three seeds, and *below* it with the third",
-       sorted(ahead[pair, "local error"] > 10) == [False, True, True]
-       and ahead[pair, "local error"].min() < 0)
-stated("it is far from backpropagation each time",
-       (kept[pair, "backprop"] - kept[pair, "local error"]).min() > 12)
+stated("Local error is well above the control each time, and well below backpropagation",
+       ahead[pair, "local error"].min() > 9
+       and (kept[pair, "backprop"] - kept[pair, "local error"]).min() > 8)
 stated("The linear model is far below the control", last[pair, "linear, one pixel"]
        < last[pair, "top only (control)"] - 0.1)
 
