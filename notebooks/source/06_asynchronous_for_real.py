@@ -5,13 +5,15 @@
 #   measured timeline beside the predicted one; slow the link between them down; make targets late
 #   on purpose; break a worker.
 # - **You will learn**: the update lock as a measured number; what a bounded queue does; how late
-#   targets come and what that costs; when threads get in each other's way.
+#   targets come and what that costs.
 # - **You need**: lessons 2 and 4, the locks and decoupled training in one thread. And a Python with
-#   threads, on a machine of your own or a server: in a browser's Python there are none, so there
-#   read this lesson with the outputs that are stored in it.
-# - **Time**: 15 minutes to read, under 60 s to run.
+#   threads, on a machine of your own or a server. A browser's Python (Pyodide) has neither threads
+#   nor processes: read this lesson there with its stored outputs, and train with
+#   `engine="sequential"`, the default, as the other lessons do.
+# - **Time**: 30 minutes to read, under 60 s to run.
 # - **Exercises**: [06_asynchronous_for_real](exercises/06_asynchronous_for_real.ipynb), about 45
 #   minutes.
+# - **Words**: [glossary](glossary.md).
 
 # %%
 import sys
@@ -25,7 +27,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from sgdni import Layer, Settings, build_trainer, load
 from sgdni._util.blas import blas_threads
-from sgdni.plotting.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
+from sgdni.plotting.colours import BLUE, GREEN, ORANGE, PINK, SYNTHETIC, TRUE
 from sgdni.runs.methods import build_network
 from sgdni.schedules import Recorder
 from sgdni.timeline import SCHEDULES, Links, measure_costs, measure_link, step_seconds
@@ -36,7 +38,8 @@ from sgdni_course import quoted, stated, style
 
 style()
 if sys.platform == "emscripten":
-    print("This Python runs in a browser and has no threads: the cells below stop with an error.")
+    print("This Python runs in a browser and has no threads: the cells below stop with an error. "
+          'What needs no workers runs: engine="sequential".')
 SEED = 0
 rng = np.random.default_rng(SEED)
 data = load("mnist-5k")
@@ -170,7 +173,7 @@ LATENCY = 20e-3
 slow_locked = record("backprop", latency=LATENCY)
 slow_decoupled = record("cdni-ls", latency=LATENCY, queue_size=8)
 
-# %%
+# %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots(figsize=(7.5, 3.6))
 groups = [("direct queues", locked, decoupled), ("links of 20 ms", slow_locked, slow_decoupled)]
 ticks, labels = [], []
@@ -205,8 +208,8 @@ plt.show()
 # The top module sees the true loss in either case and never waits for an answer.
 #
 # Over direct queues there is little in it. The bottom module no longer waits, but it predicts and
-# fits, which backprop does not, and it shares the interpreter with another thread at work. Locks
-# cost most where waiting is long.
+# fits, which backprop does not, and it shares the interpreter with another thread at work: only one
+# of them runs Python code at a time. Locks cost most where waiting is long.
 #
 # `locked_seconds` starts when the forward pass starts. `recorder.update_latencies()` starts when
 # the input has *arrived*, so it counts the time in the queue as well. For the top module of a
@@ -307,6 +310,7 @@ def staleness(recorder):
     return [s - t for t, s in enumerate(at) if s < STEPS]  # the rest are fitted after the end
 
 
+# %% jupyter={"source_hidden": true}
 fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.8))
 fine = np.linspace(0, 20e-3, 41)
 for name, (_, schedule, options, look) in contenders.items():
@@ -381,7 +385,8 @@ print(f"{sum(same)} of {len(same)} arrays are equal, bit for bit")
 # a little more in its other modes.
 #
 # Now let targets be late by 1, 8, 32 and 96 minibatches. The network is smaller and its interface
-# is below the output layer, so that everything but the last layer depends on $M_1$.
+# is below the output layer, so that everything but the last layer depends on $M_1$. One more curve
+# is by local error, lesson 4's other model, with targets late by 96.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("Every weight, running mean, momentum and sum of the SG model is the same to the last bit",
@@ -393,9 +398,9 @@ small = Settings(hidden=(128, 128), cuts=(2,), lr=0.1, seed=SEED, engine="thread
                  deterministic=True)
 
 
-def learning_curve(stale):
+def learning_curve(stale, method="cdni-ls"):
     """Return the test accuracy after every EVERY minibatches, targets late by `stale`."""
-    schedule = build_trainer("cdni-ls", replace(small, queue_size=stale), data).schedule
+    schedule = build_trainer(method, replace(small, queue_size=stale), data).schedule
     recorder = schedule.recorder = Recorder(schedule.network.modules, snapshot_every=EVERY,
                                             most=EPOCHS * STEPS // EVERY)
     order = np.random.default_rng(SEED)
@@ -410,8 +415,9 @@ def learning_curve(stale):
 
 
 curves = {stale: learning_curve(stale) for stale in (1, 8, 32, 96)}
+local_error_late = learning_curve(96, "local-error")
 
-# %%
+# %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots(figsize=(7.5, 3.6))
 looks = ({"color": BLUE}, {"color": GREEN, "linestyle": "--"}, {"color": ORANGE, "linestyle": "-."},
          {"color": "0.35", "linestyle": ":"})
@@ -422,6 +428,8 @@ for (stale, accuracy), look in zip(curves.items(), looks, strict=True):
         axes.annotate(f"first target\n(late by {stale})", (stale, 100 * accuracy[stale // 8 - 1]),
                       (stale + 12, 64.5), fontsize=9, color="0.3", va="top",
                       arrowprops={"arrowstyle": "-", "color": "0.6"})
+axes.plot(EVERY * np.arange(1, len(local_error_late) + 1), 100 * local_error_late, color=PINK,
+          linewidth=1.5, label="local error, late by 96")
 axes.set(xlabel="minibatches", ylabel="test accuracy (%)", ylim=(60, 98),
          title="Learning with late targets, mnist-5k, 784-128-128-10")
 axes.legend(loc="lower right")
@@ -437,7 +445,8 @@ plt.show()
 # So here a late target costs a late start and little else. $M_1$ is fitted to pairs of $h_1$ and
 # target that belong together, however old they are, and what it learned from them changes slowly.
 # Nobody says that it must be so: with a larger learning rate, or a deeper stack of bootstrapped
-# targets, try it.
+# targets, try it. And even the late start is the linear model's, which begins at zero. Local error
+# follows its head's own loss until a target comes, and has learned all the while.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 early = {stale: accuracy[96 // EVERY - 1] for stale, accuracy in curves.items()}
@@ -449,46 +458,10 @@ end = {stale: np.mean(accuracy[-4:]) for stale, accuracy in curves.items()}
 stated("Late by 8 costs nothing that one could see at the end", abs(end[8] - end[1]) < 0.01)
 stated("late by 96 costs most of the first hundred minibatches", early[1] > early[96] + 0.08)
 stated("Then it climbs to nearly the same height", end[96] > end[1] - 0.035)
+stated("and has learned all the while",
+       local_error_late[96 // EVERY - 1] > early[96] + 0.05)
 
 # %% [markdown]
-# ## What threads take from each other
-#
-# Threads of one Python process share the interpreter's lock: only one of them runs Python code at
-# a time. NumPy gives the lock up inside an array operation, and the thread has to get it back
-# afterwards. Beside a large product that is nothing; beside a small one it counts. Processes
-# share no such lock, but need memory that both can see, and here they run on Linux only (they are
-# forked). On another system take threads, as this cell does; where there are none either, as in a
-# browser, that advice is of no use, though the error message of `engine="processes"` gives it.
-#
-# So measure the same operations three times: with the modules taking turns, with both at once in
-# two threads, and with both at once in two processes. How many times longer do they take? At one,
-# working at once is for free; at two, nothing is gained by it.
-
-# %%
-teams = ["threads", "processes"] if sys.platform == "linux" else ["threads"]
-
-
-def slowdown(width, together, repeats=3):
-    """Return how many times longer all operations take when both modules run at once."""
-    def seconds(team):
-        network = build_network("cdni-ls", replace(settings, hidden=(width,) * 4), data.n_features,
-                                data.n_classes, rng)
-        return sum(sum(vars(cost).values()) for cost in measure_costs(network, forever(), team))
-
-    return np.median([seconds(together) / seconds(None) for _ in range(repeats)])
-
-
-print("hidden width  " + "".join(f"{team:>12}" for team in teams))
-for width in (16, 256):
-    print(f"{width:12}  " + "".join(f"{slowdown(width, team):11.2f}x" for team in teams))
-
-# %% [markdown]
-# These numbers are worth what the quiet on your machine is worth: whatever else runs takes cores
-# away and raises all of them. Run the cell again before you believe it. With two cores to spare,
-# expect threads to lose more than processes on the narrow layers, and less of a difference on the
-# wide ones. In the project's recorded benchmark, with layers of 256, processes still gained more
-# than threads ([record](../benchmarks/records/speed/README.md)).
-#
 # ## When a worker breaks
 #
 # A worker that dies while the others wait for it is the classic way to hang a parallel program.
@@ -519,7 +492,7 @@ def broken(engine):
 
 
 before = threading.active_count()
-for team in teams:
+for team in ["threads", "processes"] if sys.platform == "linux" else ["threads"]:
     try:
         broken(team).epoch()
     except KeyError as error:
@@ -541,7 +514,8 @@ stated("and no thread is left", threading.active_count() == before)
 #   and what happens to the queue?
 # - Set `fit_every=4`. What becomes of the timeline, and of staleness?
 # - Three modules on two cores: `cuts=(1, 3)`. Who waits for whom now?
-# - On Linux, `engine="processes"` in `record`. Measure the costs and the links anew as well.
+# - On Linux, `engine="processes"` in `record`: processes share no interpreter. Measure the costs
+#   and the links anew as well.
 # - Do the [exercises](exercises/06_asynchronous_for_real.ipynb): latency and staleness from a
 #   record, a worker of your own, and the time for a minibatch in two lines.
 # - Next lesson: [synthetic gradients in time](07_synthetic_gradients_in_time.ipynb).

@@ -50,7 +50,8 @@ class Processes(Team):
 
     def __init__(self) -> None:
         if sys.platform != "linux":
-            raise ValueError("engine processes: expected Linux; use engine threads")
+            raise ValueError("engine processes: expected Linux; use engine threads, or engine "
+                             "sequential where Python has no threads either (in a browser)")
         self._context = multiprocessing.get_context("fork")
         self._closed = mmap.mmap(-1, mmap.PAGESIZE)
         self._parent = os.getpid()
