@@ -289,7 +289,8 @@ stated("it ends where that line is nearest to the star", all(
 #
 # Who follows $\hat\delta = M(h, c)$ may well descend a loss, only another one. Which? Stay with a
 # single logit $z$ and one label. There $\hat\delta$ is a slope, a number for each $z$, and a loss
-# with that slope, the **implied loss**, is its integral. For the linear model, with $C_y$ the label's entry of $C$:
+# with that slope, the **implied loss**, is its integral. For the linear model, with $C_y$ the
+# label's entry of $C$:
 #
 # $$\hat\delta = a z + C_y + b \qquad\Longrightarrow\qquad
 # \hat L(z) = \tfrac{a}{2} z^2 + (C_y + b)\, z + \text{const} .$$
