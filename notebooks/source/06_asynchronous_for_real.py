@@ -442,11 +442,12 @@ plt.show()
 # ones. Then it climbs to nearly the same height. Late by 8 costs nothing that one could see at
 # the end; late by 96 costs most of the first hundred minibatches.
 #
-# So here a late target costs a late start and little else. $M_1$ is fitted to pairs of $h_1$ and
-# target that belong together, however old they are, and what it learned from them changes slowly.
-# Nobody says that it must be so: with a larger learning rate, or a deeper stack of bootstrapped
-# targets, try it. And even the late start is the linear model's, which begins at zero. Local error
-# follows its head's own loss until a target comes, and has learned all the while.
+# So here a late target costs a late start, some unrest after it, and little in the end. $M_1$ is
+# fitted to pairs of $h_1$ and target that belong together, however old they are, and what it
+# learned from them changes slowly. Nobody says that it must be so: with a larger learning rate, or
+# a deeper stack of bootstrapped targets, try it. And even the late start is the linear model's,
+# which begins at zero. Local error follows its head's own loss until a target comes, and has
+# learned all the while.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 early = {stale: accuracy[96 // EVERY - 1] for stale, accuracy in curves.items()}

@@ -85,16 +85,17 @@ def quiet(share):
 # 1. *The layer rests.* It moves by $-X^\top \hat\delta$, so that must be zero:
 #    $$X^\top (hA + cC + b) = 0 .$$
 #    $A$ is here a number, and not zero. $cC + b$ is a multiple of the label 0 or 1, and a constant.
-#    So $h$, which is a combination of $X$'s columns, is minus the best guess at $cC + b$ by such
-#    combinations, over $A$. The best guess at labels by a linear map is what a **least-squares
+#    So $-hA$, a combination of $X$'s columns, is the least-squares fit of $cC + b$ by such
+#    combinations. The best guess at labels by a linear map is what a **least-squares
 #    classifier** gives, $\hat c$. So $h = \alpha \hat c + \beta$ with two numbers $\alpha$ and
 #    $\beta$: its *direction* is that of $\hat c$, whatever the loss.
 # 2. *$M$ rests.* It is a least-squares fit, so what it misses, $\delta - \hat\delta$, correlates
-#    with none of its inputs $h$, $c$, $1$. With step 1 for the last sign,
+#    with none of its inputs $h$, $c$, $1$. The last equals signs are by step 1,
 #    $$h^\top \delta = h^\top \hat\delta = W^\top X^\top \hat\delta = 0,
 #    \qquad 1^\top \delta = 1^\top \hat\delta = 0 .$$
-# 3. *What is that?* $h^\top \delta$ is how the loss changes as $h$ is stretched, and
-#    $1^\top \delta$, as it is shifted. Both are zero: $\alpha$ and $\beta$ are the best there are.
+# 3. *What is that?* $h^\top \delta$ is how the loss changes as $h$ is stretched, and $1^\top
+#    \delta$, as it is shifted. Both are zero, and the log loss is convex in $\alpha$ and $\beta$:
+#    they are the best there are.
 #
 # So the end is **the best logistic regression that gets nothing but the least-squares classifier's
 # output as its input**. The true optimum asks for more, $X^\top \delta = 0$: every column of $X$
@@ -170,7 +171,7 @@ fig.legend(*middle.get_legend_handles_labels(), loc="outside lower center", ncol
 plt.show()
 print(f"local error: gap of the network {by_log['local error'][-1]:.3f}, "
       f"of its head {head_gap:.0e}")
-print("right answers on the far cluster's examples:")
+print("right answers, all examples of the data with a far cluster:")
 for name, h in {**logits, "reached by the linear SG": ended["linear"]}.items():
     print(f"  {name:26}{np.mean(h.argmax(axis=1) == far_y):6.1%}")
 
@@ -374,10 +375,11 @@ for name, value in share.items():
 
 # %% [markdown]
 # The local loss has none: it *is* the gradient of a loss. Local error has a little, since $P$ was
-# fitted and is not quite $R^\top$. In the linear model about half of the norm is antisymmetric, not
-# far from a random matrix. So strictly **no loss stands behind it**. "A linear SG amounts to a
-# squared error", as the paper has it, is a statement about one output, or about the symmetric part.
-# Training works all the same; what can no longer be said is that something falls at each step.
+# fitted and is not quite $R^\top$. In the linear model about half of the norm is antisymmetric, two
+# thirds of a random matrix's share. So strictly **no loss stands behind it**. "A linear SG amounts
+# to a squared error", as the paper has it, is a statement about one output, or about the symmetric
+# part. Training works all the same; what can no longer be said is that something falls at each
+# step.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("has its least at a logit between 2 and 4 early on, and further out later",
@@ -427,16 +429,16 @@ print(f"linear after layer 1 at twice the rate: {twice[100][1]:.0%} after 100 ep
 
 # %% [markdown]
 # With a synthetic gradient the network gets there from every place, and in the end all know nearly
-# all labels. The control does not, so the layers below did take part. **A synthetic gradient costs
-# speed, not capacity.** How much speed is a matter of its place: nearest to the input, where the
-# guess has to stand for the most layers, the linear one takes longest. Higher up the cost is
-# smaller. Local error is close to backpropagation from everywhere. Is that not better than the
-# first section lets us hope? There one linear layer had to do everything. Here layers above the
-# model see the truth, and can make up for what the ones below learned wrongly.
+# all labels. The control does not, so the layers below did take part. **The linear synthetic
+# gradient costs speed, not capacity.** How much speed is a matter of its place: nearest to the
+# input, where the guess has to stand for the most layers, the linear one takes longest. Higher up
+# the cost is smaller. Local error is close to backpropagation from everywhere. Is that not better
+# than the first section lets us hope? There one linear layer had to do everything. Here layers
+# above the model see the truth, and can make up for what the ones below learned wrongly.
 #
-# One caution. At twice the rate the linear SG after layer 1 knows less after 100 epochs than the
-# control. One would say: no capacity. But give it time, and it gets there. It was *instability*, as
-# in lesson 4. Before you say that a method cannot, try a smaller step.
+# One caution. At twice the rate the linear SG after layer 1 knows no more after 100 epochs than the
+# control does. One would say: no capacity. But give it time, and it gets there. It was
+# *instability*, as in lesson 4. Before you say that a method cannot, try a smaller step.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 known = [row["known"] for (name, _), row in heart.items() if name != "top only"]
@@ -450,8 +452,8 @@ stated("Higher up the cost is smaller", max(heart["linear", p]["epochs"] for p i
        < heart["linear", 1]["epochs"])
 stated("Local error is close to backpropagation from everywhere", all(
     heart["local error", p]["epochs"] < 1.35 * heart["backprop", 0]["epochs"] for p in places))
-stated("knows less after 100 epochs than the control",
-       twice[100][1] < random_labels.memorise("top-only", settings, digits, 100)[1])
+stated("knows no more after 100 epochs than the control does",
+       twice[100][1] <= random_labels.memorise("top-only", settings, digits, 100)[1])
 stated("give it time, and it gets there", twice[400][0] < 400)
 
 # %% [markdown]
@@ -585,7 +587,7 @@ stated("An untrained network shows what unlike looks like", all(
 # |---|---|---|
 # | local error | $eP$, with the best $P$ for the targets | targets |
 # | linear | $hA + cC + b$ | targets |
-# | sign-symmetric | $eP$, of the best $P$ the signs alone | signs |
+# | sign-symmetric | $e$ times the signs of the best $P$ | signs |
 # | Kickback | each unit hears one class's error, times one number | a number a unit |
 # | feedback alignment (FA) | $e$ through two random, fixed matrices and a ReLU | nothing |
 # | direct feedback (DFA) | $eB$, with $B$ random and fixed | nothing |
@@ -623,10 +625,10 @@ for name, row in view.items():
 #
 # And the cosine? It does not rank them. Kickback's is above those of feedback alignment and of DFA,
 # and it ends below both. DFA, with half the cosine of the linear model, is as good within a point
-# or two. At the right end nearer to the truth is no worse. So a cosine near 0 is a bad sign, as the
-# control says, and between 0.2 and 0.8 it says little. Why? A cosine judges *one* step at *one*
-# time. What counts is where many steps lead. **Judge a model of the gradient by what is learned,
-# beside a control**, and use the cosine to find out why.
+# or two. At the right end nearer to the truth is no worse, nor better. So a cosine near 0 is a bad
+# sign, as the control says, and between 0.2 and 0.8 it says little. Why? A cosine judges *one* step
+# at *one* time. What counts is where many steps lead. **Judge a model of the gradient by what is
+# learned, beside a control**, and use the cosine to find out why.
 #
 # Note the local loss. It asks nothing of anybody above, and is among the best. In classification a
 # layer may learn well by what a small classifier on top of it says, and a synthetic gradient has
