@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgdni.experiments import delayed_recall, links
+from sgdni.experiments import delayed_recall, depth, links
 from sgdni.experiments.accuracy.results import as_markdown
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.copying import PAPER, by_window
@@ -474,3 +474,21 @@ def test_what_is_said_of_representations():
     linear, local, again, untrained = alike
     assert f"apart by {told[0]}, {told[1]}, {told[2]} and {told[3]}, and the" in WORDS
     assert f"similarities are {linear}, {local}, {again} and {untrained}" in WORDS
+
+
+def test_what_is_said_of_depth():
+    record = recorded("depth/results.json")
+    found, s = record["findings"], record["settings"]
+    assert depth.beside_the_paper(found) in RESULTS
+    assert (s["steps"], s["deep_steps"], len(s["recipes"]), len(s["rates"])) == (2340, 936, 6, 3)
+    for layers in s["depths"]:
+        error = {name: middle(found[f"error_percent_{name}_{layers}"])
+                 for name in ("backprop", "local_error", "cdni")}
+        assert error["local_error"] <= error["backprop"] + 0.05  # "level"
+        assert error["cdni"] < error["backprop"] + 0.55  # "half a point"
+    assert np.all(np.diff([middle(found[f"error_percent_dni_{n}"]) for n in s["depths"]]) > 0)
+    fifty = {name: middle(found[f"accuracy_50_{name}"]) for name in (
+        "local_error", "local_loss", "backprop", "linear_in_the_middle")}
+    assert min(fifty["local_error"], fifty["local_loss"]) > fifty["backprop"] + 0.03
+    assert abs(fifty["linear_in_the_middle"] - fifty["backprop"]) < 0.01
+    assert f"in the middle has {fifty['linear_in_the_middle']:.1%}" in WORDS
