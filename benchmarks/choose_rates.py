@@ -2,7 +2,7 @@
 
     SGDNI_DATA=DIR python benchmarks/choose_rates.py --out benchmarks/records/rates.json
     SGDNI_DATA=DIR python benchmarks/choose_rates.py --network cnn --target 0.98 --seeds 1 \\
-        --out benchmarks/records/rates-cnn.json
+        --epochs 1 --rates 0.03 0.05 0.1 --out benchmarks/records/rates-cnn.json
 
 5,000 training images are set aside; every contender of ``sgdni benchmark --speed`` that learns in
 a way of its own trains with each rate, and is tested on those images 20 times an epoch. The rate
@@ -35,6 +35,7 @@ SAME = ("backprop, 2 BLAS threads", "model-parallel backprop")  # bit for bit wh
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", choices=SETTINGS, default="mlp")
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     parser.add_argument("--seeds", type=int, default=3, help="(default: 3)")
     parser.add_argument("--epochs", type=int, default=2, help="(default: 2)")
     parser.add_argument("--target", type=float, help="(default: the data set's)")
@@ -52,8 +53,8 @@ def main() -> None:
             found = {rate: [
                 steps_to_target(replace(contender, changes={**contender.changes, "lr": rate}),
                                 replace(base, seed=seed), data, args.epochs, target) or np.inf
-                for seed in range(args.seeds)] for rate in RATES}
-        best = min(RATES, key=lambda r, f=found: (np.median(f[r]), abs(np.log(r / 0.1))))
+                for seed in range(args.seeds)] for rate in args.rates}
+        best = min(args.rates, key=lambda r, f=found: (np.median(f[r]), abs(np.log(r / 0.1))))
         results["steps"][contender.name] = {
             str(rate): [None if np.isinf(s) else s for s in steps]
             for rate, steps in found.items()}
