@@ -492,3 +492,22 @@ def test_what_is_said_of_depth():
     assert min(fifty["local_error"], fifty["local_loss"]) > fifty["backprop"] + 0.03
     assert abs(fifty["linear_in_the_middle"] - fifty["backprop"]) < 0.01
     assert f"in the middle has {fifty['linear_in_the_middle']:.1%}" in WORDS
+
+
+def test_what_is_said_of_one_view():
+    record = recorded("one-view/results.json")
+    found = {name: middle(values) for name, values in record["findings"].items()}
+    for name, words in (("direct_feedback_alignment", "direct feedback alignment {}"),
+                        ("kickback", "Kickback {}"), ("linear", "the papers' linear model {}"),
+                        ("local_loss", "the local loss {}")):
+        assert words.format(f"{found[f'accuracy_{name}']:.1%}") in WORDS
+    learning = [value for name, value in found.items()
+                if name.startswith("accuracy_") and name != "accuracy_top_only"]
+    assert max(learning) == found["accuracy_backprop"] and np.ptp(learning) < 0.015
+    assert f"rank correlation {found['rank_correlation']:.2f}" in WORDS
+    assert {f"{found[f'cost_{name}']:.2f}" for name in ("local_loss", "direct_feedback_alignment")
+            } == {"0.93"}
+    for name, words in (("feedback_alignment", "feedback alignment's {}"),
+                        ("local_error", "local error's {}"),
+                        ("linear", "the linear model's by least squares {}")):
+        assert words.format(f"{found[f'cost_{name}']:.2f}") in WORDS
