@@ -165,9 +165,9 @@ print(f"by the chain rule       {grads['W2'][index]:.10f}")
 print(f"by central differences  {numeric(theta, 'W2', index, h0, y, 1e-6):.10f}")
 
 # %% [markdown]
-# How small is small? Too large an $\epsilon$, and the curve bends between the two points (the
-# error grows as $\epsilon^2$). Too small, and the two losses agree in most of their digits, which
-# the subtraction throws away (the error grows as $1/\epsilon$).
+# Too large an $\epsilon$, and the curve bends between the two points (the error grows as
+# $\epsilon^2$). Too small, and the two losses agree in most of their digits, which the subtraction
+# throws away (the error grows as $1/\epsilon$).
 
 # %%
 steps = np.logspace(-10, -1, 28)
@@ -194,17 +194,19 @@ plt.show()
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("leaves seven or more right digits", error_at_step < 1e-7)
 stated("In 32-bit numbers no step is good", best_float32 > 1e-6)
+stated("the best being off by seven in a million", 5e-6 < best_float32 < 9e-6)
 
 # %% [markdown]
-# In 64-bit numbers a step of $10^{-6}$ leaves seven or more right digits. In 32-bit numbers no
-# step is good. So: **train in float32 if you like, check in float64.**
+# In 64-bit numbers a step of $10^{-6}$ leaves seven or more right digits. In 32-bit numbers no step
+# is good, the best being off by seven in a million. So: **train in float32 if you like, check in
+# float64.**
 #
 # ## Checking all of it
 #
 # `sgdni.gradcheck` does this for the input and every parameter. It checks the gradient of a sum of
-# all outputs, each with a *random* weight, of which more below, and it watches for other things: a
-# pass that alters its input, a backward that is not linear. It wants a `Layer`: `forward`,
-# `backward`, `params`, `grads`. Ours becomes one in a few lines.
+# all outputs, each with a *random* weight, of which more below, and it watches for a pass that
+# alters its input, a backward that is not linear. It wants a `Layer`: `forward`, `backward`,
+# `params`, `grads`.
 
 
 # %%
@@ -237,14 +239,12 @@ stated("Every error is far below", max(check(backward).errors.values()) < 1e-7)
 
 # %% [markdown]
 # Every error is far below $10^{-6}$, the most that passes. (`x` is our $h_0$.) A small net is
-# enough: a wrong formula is wrong at every size. Choose different sizes where you can, so that a
-# transposed matrix cannot fit by accident; here the second layer is square on purpose, for the
-# first bug.
+# enough: a wrong formula is wrong at every size. Choose different sizes, so that a transposed
+# matrix cannot fit by accident; here the second layer is square for the first bug.
 #
 # ## Three bugs, and what they look like
 #
-# A check that has never failed proves nothing. Wrong code that it must catch is its *negative
-# control*.
+# A check that never failed proves nothing. Wrong code that it must catch is its *negative control*.
 #
 # **A transpose forgotten.** NumPy is silent if the matrix is square.
 
@@ -275,7 +275,8 @@ def bias_averaged(theta, cache, delta2):
 print(check(bias_averaged))
 
 # %% [markdown]
-# Only `b1`, and each entry off by the same factor: 7, our batch.
+# Only `b1`, and each entry off by the same factor: 7, our batch. (The third is 0 either way, of a
+# unit that never fires.)
 #
 # **The ReLU's mask taken from its output**, with $\ge$: $h_1 \ge 0$ is always true, so the mask
 # does nothing. Public code has this one.
@@ -335,9 +336,9 @@ print({name: f"{gap:.0e}" for name, gap in gaps.items()})
 # %% [markdown]
 # With all ones the wrong layer passes. The outputs of a batch normalisation add up to zero,
 # whatever $x$ is, so their plain sum has no gradient, and `variance_forgotten` gives zero as well:
-# $dy$ less its mean. Nothing was tested. A random cotangent sees the error at once. Whatever a
-# layer keeps constant (softmax: the sum of a row) hides errors from a cotangent that asks for just
-# that; **a random one asks for nothing in particular, and so for everything.**
+# $dy$ less its mean. A random cotangent sees the error at once. Whatever a layer keeps constant
+# (softmax: the sum of a row) hides errors from a cotangent that asks for just that; **a random one
+# asks for nothing in particular, and so for everything.**
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("With all ones the wrong layer passes", gaps["all ones"] < 1e-8)

@@ -60,18 +60,18 @@ settings = Settings(hidden=(128, 128, 128), seed=3 * SEED)
 #    out at the module's input is a gradient with respect to $h_{i-1}$;
 # 4. **fit**: give that gradient to $M_{i-1}$ below, as its target for $h_{i-1}$.
 #
-# These four moves are all that a schedule in sgdni is made of. Here is the loop that trains every
-# decoupled network of this lesson: not a copy, but the source that runs. Below it is the loop of
-# ordinary backpropagation, made of the same moves.
+# Here is the loop that trains every decoupled network of this lesson: not a copy, but the source
+# that runs. Below it is the loop of ordinary backpropagation, made of the same moves.
 
 # %%
 print(inspect.getsource(Decoupled.step))
 print(inspect.getsource(Backprop.step))
 
 # %% [markdown]
-# Modules and interfaces are counted from 0 here, and `c[i]` is what $M_{i+1}$ is told besides $h$:
-# the one-hot labels, or nothing. `updates` and `wants_target` stand for options that come later;
-# without them every module learns and every $M$ is fitted on every minibatch.
+# Modules and interfaces are counted from 0 here, from 1 in the text, and `c[i]` is what $M_{i+1}$
+# is told besides $h$: the one-hot labels, or nothing. `updates` and `wants_target` stand for
+# options that come later; without them every module learns and every $M$ is fitted on every
+# minibatch.
 #
 # Backprop has two loops, and the second cannot begin before the first has ended: those are the
 # locks. Decoupled training has one, and each module has learned before the next one runs forward.
@@ -84,8 +84,7 @@ print(inspect.getsource(Backprop.step))
 #   with what $M_i$ knew before. Fitting first would bring the waiting back.
 # - The target is a constant. No gradient of the fit flows on into the module above.
 #
-# Nothing else is in the loop. Clocks, checks and records live inside the moves, and each move is
-# as short as this one:
+# Clocks, checks and records live inside the moves, each as short as this one:
 
 # %%
 print(inspect.getsource(Decoupled.predict))
@@ -114,13 +113,13 @@ stated("The bottom module has learned before the top one runs forward", moves ==
 # %% [markdown]
 # The bottom module has learned before the top one runs forward, and $M_1$ is fitted at the end.
 #
-# Note what this is *not*: it is not faster. One process does all the moves in turn, and the
-# products of $M$ come on top. Here we ask only what such training learns.
+# Note that this is *not* faster: one process does all the moves in turn, and the products of $M$
+# come on top.
 #
 # ## Does it learn?
 #
 # The contenders, each an entry in [`methods.py`](../sgdni/runs/methods.py), with an interface after
-# each of the three hidden layers:
+# each of the three hidden layers (`cdni-stochastic` comes later):
 #
 # | name | $M$ sees | $M$ is fitted by |
 # |---|---|---|
@@ -209,8 +208,8 @@ for name in runs:
 
 # %% [markdown]
 # Lines are medians over three seeds, bands their range. (Numbers in the text are those of the run
-# that is stored here. In yours the last digits may differ, and more than those where a run is
-# unsteady, as `dni` is and the failures below.)
+# stored here. In yours the last digits may differ, and more where a run is unsteady, as `dni` is
+# and the failures below.)
 #
 # - **`cdni-ls` is at 93.1% after six epochs, backprop at 94.2%.** It starts lower, since the
 #   models $M_i$ begin at zero and those below have to wait until those above make sense. The more
@@ -282,9 +281,8 @@ truth, target, cosine = (np.median(values, axis=0) for values in (truth, target,
 # $$\hat\delta_i - \delta_i = \underbrace{(\hat\delta_i - \mathrm{target}_i)}_{\text{own error}}
 # + \underbrace{J_{i+1}^\top (\hat\delta_{i+1} - \delta_{i+1})}_{\text{error from above}} .$$
 #
-# **Every interface adds its own error to that of the one above.** Targets that are themselves
-# synthetic are called *bootstrapped*. At the top interface the target is the truth, and the two
-# lines meet.
+# **Every interface adds its own error to that of the one above.** At the top interface the target
+# is the truth, and the two lines meet.
 #
 # And yet the lowest module learns from a gradient of error 0.88 and cosine 0.37. To go downhill a
 # small step only has to point to the right side, with a cosine above 0. The deep net is at 90%
@@ -319,9 +317,9 @@ stated("the two lines meet", abs(truth[-1] - target[-1]) < 1e-6)
 # $$e = \mathrm{softmax}(hR + r) - c, \qquad \hat\delta = eP, \qquad
 # P = \arg\min_P \sum \|\mathrm{target} - eP\|^2 + \rho\, \bar s\, \|P - R^\top\|^2 .$$
 #
-# These are lesson 3's least squares, the past fading; $\bar s$, the mean diagonal of
-# $\sum e^\top e$, only makes $\rho$ a pure number. But they shrink $P$ towards the head's own
-# weights, and **$\rho$ says whom to believe**:
+# These are lesson 3's least squares, the past fading; $\bar s$, the mean diagonal of $\sum e^\top
+# e$, only makes the ridge $\rho$ a pure number. But it is no longer small, and pulls $P$ to the
+# head's own weights, not to zero; **$\rho$ says whom to believe**:
 #
 # - $\rho = 0$: the targets alone, a pure synthetic gradient.
 # - $\rho = \infty$: $P = R^\top$, so that $\hat\delta$ is the gradient of the head's own loss. No
@@ -366,18 +364,20 @@ for name in models:
 
 # %% [markdown]
 # With the right structure the guesses at the top interface are nearly exact, and those below are
-# better than linear $M$'s, the lowest hardly. Training starts much sooner: after one epoch it is at
-# 85% with $\rho = 1$, where linear $M$ has 62%. Note the local loss. Its gradients are further from
-# the truth than those with $\rho = 1$ nearly everywhere, and it learns as well. It does not try to
-# guess them: it goes down a hill of its own, on which the labels are told apart, too.
+# better than linear $M$'s, the lowest hardly. With $\rho = 0$ they are the best of all, yet the net
+# ends at 89%, no higher than with linear $M$: better gradients alone are not enough. With $\rho =
+# 1$ training starts much sooner: after one epoch it is at 85%, where linear $M$ has 62%. The local
+# loss's gradients are further from the truth than those with $\rho = 1$ nearly everywhere, and it
+# learns as well. It does not try to guess them: it goes down a hill of its own, on which the labels
+# are told apart, too.
 #
 # ## Is that still a synthetic gradient, or just a local loss?
 #
 # With a finite $\rho$ it is a synthetic gradient: what the modules above want comes in by the
-# targets. Whether that is of any use is a matter of measurement, and the control is the local loss
-# with the same head. Two records hold the two against each other, each method at a learning rate of
-# its own that was chosen on images set aside (medians over three seeds, all of MNIST,
-# [docs/results.md](../docs/results.md)):
+# targets. Is that of any use? The control is now the local loss with the same head: `untaught` asks
+# whether guesses help at all, this one whether targets do. Two records hold the two against each
+# other, each method at a learning rate of its own that was chosen on images set aside (medians over
+# three seeds, all of MNIST, [docs/results.md](../docs/results.md)):
 
 # %%
 records = Path("../benchmarks/records")
@@ -400,16 +400,17 @@ for k, late in ((1, 8), (4, 8), (8, 8), (8, 24)):
 #   80.5% with depth, local error keeps 92.1%, backprop has 94.0%. The local loss has 92.9%.
 # - **Late targets** (lesson 6 makes them late for real): by local error it takes 1.17 times
 #   backprop's steps to 97% with eight interfaces, and the same whether targets come 8 minibatches
-#   late or 24. So lateness itself costs nothing that one could see; following targets costs a
-#   little. The local loss waits for none and takes 1.04 times the steps.
+#   late or 24. So three times as late costs nothing more; following targets costs a little. (No
+#   target in the record is on time, and linear $M$ has one lateness only.) The local loss waits for
+#   none and takes 1.04 times the steps.
 # - **Depth**: linear $M$ takes 2.23 times the steps with four interfaces, and with eight nobody
 #   got it there, so it is not in the record. Local error takes 1.19 times, the local loss 1.05.
 #
-# So, plainly: **in depth, on these tasks, no synthetic gradient of ours beats the local loss**,
-# which is simpler and asks nobody above. A local loss is enough where a label tells each module
-# what to be good for and a head can read it; where a linear head cannot, take a larger head first.
-# Synthetic gradients are for where no label says that: a state whose use shows only later (lesson
-# 7), a network that feeds another one. What either is worth in time, lesson 5 measures.
+# So **in depth, on these tasks, no synthetic gradient of ours beats the local loss**, which is
+# simpler and asks nobody above. A local loss is enough where a label tells each module what to be
+# good for and a head can read it; where a linear head cannot, take a larger head first. Synthetic
+# gradients are for where no label says that: a state whose use shows only later (lesson 7), a
+# network that feeds another one.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("the guesses at the top interface are nearly exact, and those below are better than linear "
@@ -417,6 +418,11 @@ stated("the guesses at the top interface are nearly exact, and those below are b
        and (errors["rho = 1"][1:] < errors["cdni-ls"][1:]).all())
 quoted("85%", start["rho = 1"], within=0.03)
 quoted("62%", start["cdni-ls"], within=0.05)
+quoted("89%", end["rho = 0"], within=0.03)
+stated("With $\\rho = 0$ they are the best of all",
+       (errors["rho = 0"] < errors["rho = 1"] + 0.03).all()
+       and errors["rho = 0"].sum() < min(errors[m].sum() for m in models if m != "rho = 0"))
+stated("no higher than with linear $M$", end["rho = 0"] < end["cdni-ls"] + 0.01)
 stated("further from the truth than those with $\\rho = 1$ nearly everywhere",
        (errors["local loss"] > errors["rho = 1"]).sum() >= 5)
 stated("and it learns as well", end["local loss"] > end["rho = 1"] - 0.02)
@@ -436,11 +442,11 @@ quoted("1.05", steps["local_loss_4_8"], within=0.005)
 # %% [markdown]
 # ## Stochastic updates
 #
-# A module that needs nobody can also skip. In `cdni-stochastic` each module tosses a coin of its
-# own for every minibatch, and learns with probability $p = 0.2$: that is what `updates` in the loop
-# is for. It always runs forward, because the module above needs its input. A module that does not
-# learn makes no target either, so the model below it is not fitted on that step. A `Recorder` on
-# the schedule shows who did what.
+# A module that needs nobody can also skip. In `cdni-stochastic`, which is `cdni-ls` but for this,
+# each module tosses a coin of its own for every minibatch, and learns with probability $p = 0.2$:
+# that is what `updates` in the loop is for. It always runs forward, because the module above needs
+# its input. A module that does not learn makes no target either, so the model below it is not
+# fitted on that step. A `Recorder` on the schedule shows who did what.
 
 # %%
 trainer = build_trainer("cdni-stochastic", settings, data)
@@ -477,12 +483,11 @@ after_31 = {"cdni-ls": first["cdni-ls"],
 print("after 31 updates:", {name: f"{value:.1%}" for name, value in after_31.items()})
 
 # %% [markdown]
-# On the left, a ring at module $i$ stands wherever there is a square at module $i + 1$: the
-# teacher has learned. On the right, five epochs at $p = 0.2$ are as many updates as one epoch at
-# $p = 1$, and give about the same accuracy, 82.7% and 79.8%. So on this task an update is worth
-# about as much either way. What is saved is backward passes; what is spent is four more forward
-# passes for each. Five times as much data is seen for the same number of updates, so accuracy
-# *after an epoch* is lower, and images per second flatter the method.
+# On the left, a ring at module $i$ stands wherever there is a square at module $i + 1$: the teacher
+# has learned. On the right, five epochs at $p = 0.2$ are as many updates as one epoch at $p = 1$,
+# and give about the same accuracy, 82.7% and 79.8%. What is saved is backward passes; what is spent
+# is four more forward passes for each. Five times as much data is seen for the same number of
+# updates, so accuracy *after an epoch* is lower, and images per second flatter the method.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("a ring at module $i$ stands wherever there is a square at module $i + 1$",
@@ -493,9 +498,9 @@ quoted("79.8%", after_31["cdni-ls"], within=0.03)
 # %% [markdown]
 # ## Watch it break
 #
-# Now leave out batch normalisation, and keep all else. Every schedule has a `DivergenceGuard`
-# that looks at the activations of every module and the gradient that it learns from, and raises
-# `DivergenceError` when their root mean square (rms) passes a limit. This one also takes notes:
+# Now leave out batch normalisation. Every schedule has a `DivergenceGuard` that looks at the
+# activations of every module and the gradient that it learns from, and raises `DivergenceError`
+# when their root mean square (rms) passes a limit. This one also takes notes:
 
 
 # %%
@@ -585,7 +590,7 @@ print(f"stopped: minibatch {last_seen}")
 #    learns from something worse than no gradient, while every rms is still of ordinary size.
 # 3. **The error message comes**, 9 minibatches later. It names the module in which a number passed
 #    the limit first. That is near the top, where the growth of all modules multiplies, and *not*
-#    where the trouble showed first.
+#    the lowest, where the guesses failed first.
 #
 # When an error falls back to 1 at the very end, that is no recovery: the weights above have
 # exploded, and the true gradient with them.
@@ -682,11 +687,12 @@ for label, results in reached.items():
 # %% [markdown]
 # Backprop learns under all ten. For synthetic gradients by linear $M$:
 #
-# - **With batch normalisation** a bad first scale and a deep stack cost little, and fitting $M$
-#   on every fourth step costs a few points. Fitting on every 16th fails *silently*: no number
+# - **With batch normalisation** a bad first scale and a deep stack cost little, and fitting $M$ on
+#   every fourth step costs a few points. Fitting on every 16th fails *silently*: no number
 #   explodes, training runs to its end, and the net is far below the control that never taught its
-#   lower modules. So compare with the control, always, and with that of the same condition. A
-#   learning rate of 1, which backprop bears, breaks it.
+#   lower modules. (Local error bears every 8th: its head learns on every minibatch.) So compare
+#   with the control, always, and with that of the same condition. A learning rate of 1, which
+#   backprop bears, breaks it.
 # - **Without**, it takes a rate of 0.003 and a good first scale. Then it stays behind backprop, but
 #   above its own control: at that rate the top module alone gets no further than 45%.
 # - **Tanh never raises an error.** Its outputs cannot pass 1, so nothing explodes. The net ends at
@@ -750,8 +756,6 @@ stated("nearly every unit now puts out $+1$ or $-1$, *the same for every image*"
 # 5. **The rms of each $h_i$ over minibatches**, as `Watch` takes it. If it climbs, scale feeds on
 #    itself: batch normalisation, a smaller learning rate.
 # 6. **Accuracy against `untaught`.** Below it, the gradients do harm.
-#
-# The advice in the error message is the same in short.
 #
 # ## What to try next
 #

@@ -128,15 +128,15 @@ plt.show()
 
 # %% [markdown]
 # The same training, from a claim that is true (nearly four times as many images per second as its
-# neighbour over the same links) to two that are false: it is *later* at 97% than backprop on one
-# core, which needs no links, and later than a local loss over the same links, which needs no
-# synthetic gradient. No bar is a mistake. The rest of the lesson says where each number comes from.
+# neighbour over the same links) to false ones, for instance: at 97% it is no sooner than backprop
+# on one core, which needs no links, and no sooner than a local loss over the same links, which
+# needs no synthetic gradient. No bar is a mistake.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 split, spread, plain_loss, one, unlinked_rival = bars.values()
 stated("nearly four times as many images per second", 3.4 < split[0] < 4.2)
-stated("it is *later* at 97% than backprop on one core", one[1] < 0.97 and target == "97%")
-stated("later than a local loss over the same links", plain_loss[1] < 0.95)
+stated("at 97% it is no sooner than backprop on one core", one[1] < 1 and target == "97%")
+stated("no sooner than a local loss over the same links", plain_loss[1] < 1)
 stated("the first layer in one worker and the others in a second",
        record["settings"]["cuts"] == [1])
 
@@ -168,10 +168,9 @@ for method, ratio in count.items():
 
 # %% [markdown]
 # With a linear model after every layer a step is nearly twice the work. By local error, fitted on
-# every 8th step, it is as much as backprop's
-# ([measured](../benchmarks/records/step_cost.json): 1.00 times, with one interface or four). But
-# no step is less work. So a speed-up must come from workers that do not wait: for each other, or
-# for messages. (A method that skips updates does less, and learns less by it.)
+# every 8th step, it is as much as backprop's ([measured](../benchmarks/records/step_cost.json):
+# 1.00 times, with one interface or four). But no step is less work. So a speed-up must come from
+# workers that do not wait: for each other, or for messages.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("a step is nearly twice the work", all(1.6 < v < 2.2 for v in count.values())
@@ -215,18 +214,23 @@ for name in (BACKPROP, SPLIT, DATA_PARALLEL, DELAYED, DNI, LOCAL_ERROR, LOCAL_LO
           + "".join(f"{cell:>18}" for cell in cells))
 
 # %% [markdown]
-# - *No links.* DNI by local error makes 1.42 times the images per second of one core, and is at
-#   97% 1.08 times as soon. That is not three times, nor two. **Data-parallel backprop wins here**:
-#   it makes true steps, and nothing hinders its messages. (In another
-#   [run](../benchmarks/records/race-100mbit/README.md), on a quieter machine, the two tie.)
+# - *No links.* DNI by local error makes 1.42 times the images per second of one core, and is at 97%
+#   1.08 times as soon. **Data-parallel backprop does as well or better**: it makes true steps, and
+#   nothing hinders its messages. (In another [run](../benchmarks/records/race-100mbit/README.md),
+#   on a quieter machine, the two tie.)
 # - *5 ms.* Whoever waits falls back to a third: split backprop for each $h$ and $\delta$,
 #   data-parallel backprop for the weights' gradients. DNI by local error does not; it is at 97%
 #   2.94 and 2.82 times as soon as they are.
 # - *1 ms, 1 Gbit/s.* Now size counts. Data-parallel backprop sends the gradients of all weights, 20
-#   times as many bytes as DNI by local error, and is there last: 3.29 times as late.
+#   times as many bytes as DNI by local error, and is there last: 3.29 times as late. Those that do
+#   not wait only tie with one core.
 # - **But who does not wait need not predict.** Delayed gradients and the local loss are as soon
 #   over links as DNI by local error, or sooner. The links decide, not the synthetic gradient.
 # - *Accuracy.* After the two epochs no two methods are half a point apart.
+#
+# Do not divide two numbers of the table: the text and the first figure give medians of ratios
+# within turns. Local error against the local loss at 5 ms has 0.94 and 0.87 there; the table would
+# give 1.04 and 0.93. On a machine that drifts a tenth means nothing.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 def sooner(theirs, where="", k=1):
@@ -237,7 +241,7 @@ final = [row["test_accuracy"] for row in race.values()]
 gigabit = every["1 ms, 1 Gbit/s"]
 quoted("1.42", sooner(BACKPROP, k=0), within=0.005)
 quoted("1.08", sooner(BACKPROP), within=0.005)
-stated("**Data-parallel backprop wins here**", sooner(DATA_PARALLEL) < 0.95)
+stated("**Data-parallel backprop does as well or better**", sooner(DATA_PARALLEL) < 1)
 quiet = {row["name"]: row for row in read("race-100mbit")["race"]}
 stated("the two tie", abs(compare_rows(quiet[LOCAL_ERROR], quiet[DATA_PARALLEL])
                           ["seconds_to_target"] - 1) < 0.03)
@@ -249,6 +253,15 @@ quoted("2.82", sooner(DATA_PARALLEL, links), within=0.005)
 stated("20 times as many bytes as DNI by local error",
        19 < race[DATA_PARALLEL]["bytes_per_step"] / race[LOCAL_ERROR]["bytes_per_step"] < 22)
 quoted("3.29", sooner(DATA_PARALLEL, gigabit), within=0.005)
+stated("Those that do not wait only tie with one core", all(
+    abs(compare_rows(race[name + gigabit], race[BACKPROP])["seconds_to_target"] - 1) < 0.05
+    for name in (DELAYED, LOCAL_ERROR, LOCAL_LOSS)))
+in_table = [compare_rows(race[name + links], race[BACKPROP]) for name in (LOCAL_ERROR, LOCAL_LOSS)]
+quoted("0.94", sooner(LOCAL_LOSS, links, k=0), within=0.005)
+quoted("0.87", sooner(LOCAL_LOSS, links), within=0.005)
+for text, what in (("1.04", "images_per_second"), ("0.93", "seconds_to_target")):
+    mine, theirs = (row[what] for row in in_table)
+    stated("1.04 and 0.93", abs(mine / theirs - float(text)) < 0.01)
 stated("are as soon over links as DNI by local error, or sooner",
        all(sooner(name, where) < 1.01 for name in (DELAYED, LOCAL_LOSS)
            for where in (links, gigabit)))
@@ -341,22 +354,24 @@ axes.grid(axis="x", visible=False)
 plt.show()
 
 # %% [markdown]
-# After *waiting* stands the speed-up in images per second, after *more steps* the one in time to
-# an accuracy (92% on the small set). There is seldom a single culprit: factors multiply,
-# and use up what two workers bring. (Other programs that run meanwhile count as company, too.)
-# The last one is owed by learning, not by the machine. It grows with the number of interfaces:
-# 2.23 times backprop's steps with four of them (lesson 4).
+# After *waiting* stands the speed-up in images per second, after *more steps* the one in time to an
+# accuracy (92% on the small set). (Other programs that run meanwhile count as company, too.) The
+# last one is owed by learning, not by the machine. Here it is worse than on all of MNIST, where it
+# is 1.23 times backprop's steps, and it grows with the number of interfaces: 2.23 times with four
+# of them (lesson 4).
 #
 # By local error the first and the last factor are nearly 1: a step costs little more than
 # backprop's, and steps are 1.14 times as many. What is left is the machine, and the cut.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-counted_steps = read("steps")["findings"]
+in_record = read("steps")["findings"]
 quoted("1.88", earlier["parallel_limit"], within=0.005)
 stated("an accuracy (92% on the small set)", SMALL == 0.92)
 stated("The last one is owed by learning", more_steps and more_steps > 1)
-quoted("2.23", counted_steps["cdni_ls_4_8"], within=0.005)
-quoted("1.14", counted_steps["local_error_1_8"], within=0.005)
+stated("Here it is worse than on all of MNIST", more_steps and more_steps > 1.23)
+quoted("1.23", in_record["cdni_ls_1_8"], within=0.005)
+quoted("2.23", in_record["cdni_ls_4_8"], within=0.005)
+quoted("1.14", in_record["local_error_1_8"], within=0.005)
 
 # %% [markdown]
 # ## Does the timeline predict this?
@@ -387,10 +402,9 @@ print(f"\nthe same one-core backprop, measured at {len(same)} points: "
       f"{1e3 * min(same):.1f} to {1e3 * max(same):.1f} ms a step")
 
 # %% [markdown]
-# Four in five or more are within 15%. So the five factors are, most of the time, the whole story,
-# and the timeline may be asked about machines that we do not have. Look at those furthest off:
-# what a prediction leaves out (waking a process, the interpreter) weighs most where a step is
-# short.
+# So 62 of 69 are within 15%: the five factors are, most of the time, the whole story, and the
+# timeline may be asked about machines that we do not have. Look at those furthest off: what a
+# prediction leaves out (waking a process, the interpreter) weighs most where a step is short.
 #
 # The last line is a warning. Nothing about that backprop changed between the points; the machine
 # did. Never divide two times that were not measured in turns.
@@ -417,7 +431,7 @@ axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-stated("Four in five or more are within 15%", np.mean(abs(off - 1) < 0.15) > 0.8)
+stated("62 of 69 are within 15%", (abs(off - 1) < 0.15).sum() == 62 and len(off) == 69)
 stated("Nothing about that backprop changed", len(same) > 3)
 stated("Live, with and without latency",
        steps[1, list(contenders).index(SPLIT), 0] > 10
@@ -428,11 +442,11 @@ stated("Live, with and without latency",
 #
 # Now ask the timeline about yours. Below, the costs of a layer and of a message are measured here
 # and now, alone, the best of three rounds (whatever else runs can only add to them). The timeline
-# then plays every method through, with a hidden layer and a machine for each worker. That gives
-# the time of a step; how many steps learning takes is *not* measured here but taken from the
-# records [`links`](../benchmarks/records/links/links.png) and, for the local loss,
+# then plays every method through, with a hidden layer and a machine for each worker. That gives the
+# time of a step; how many steps learning takes is *not* measured here but taken from the records
+# [`links`](../benchmarks/records/links/links.png) and, for the local loss,
 # [`steps`](../benchmarks/records/steps/steps.png): MNIST, 256 units a layer, up to eight workers,
-# gradients up to 24 minibatches late. Beyond that nobody has counted.
+# gradients up to 24 minibatches late.
 
 # %%
 YOURS = (4, 2e-3, 1.0)  # workers, seconds that a message takes, Gbit/s: put yours here
@@ -448,7 +462,7 @@ METHODS = {"one core": ("locked backprop", {}), "pipelined": ("pipelined backpro
            "data-par.": ("data-parallel backprop", {}), "delayed": ("delayed gradients", {}),
            "local error": ("decoupled", {"fit_every": 8}),
            "local loss": ("decoupled", {"fit_every": 10**9})}  # no target is ever sent
-counts = read("links")["rows"]
+counts, counted_steps = read("links")["rows"], read("steps")["findings"]
 
 
 def more_steps_of(method, count, late):
@@ -506,10 +520,10 @@ for (count, latency, gbit), found in predictions.items():
 # | one core | backprop | no step is less work | [cost] |
 # | several cores of one machine | data-parallel | local error 0.93, 1.01 times as soon | [a], [b] |
 # | 5 ms links, a network in pieces | local loss | split takes 2.94 times local error's time | [a] |
-# | the same: local error or local loss? | local loss | local error 0.87 times as soon | [a] |
-# | 1 Gbit/s, it fits each worker | the same | data-parallel takes 3.29 times the time | [a] |
-# | 100 Mbit/s, it fits one worker | one core | who crosses the link: 0.31 times as soon | [b] |
-# | 8 workers in a row, 5 ms | local error, local loss | 4.1 times as soon as any backprop | [c] |
+# | the same: local error or local loss? | local loss | as soon, and simpler | [a] |
+# | two workers, 1 Gbit/s, it fits one | one core | who does not wait only ties with it | [a] |
+# | the same, 100 Mbit/s | one core | local error over the link: 0.31 times as soon | [b] |
+# | 8 workers, 5 ms | local error, local loss | 4.1 times as soon as backprop, late or not | [c] |
 # | no label says what a module is for | synthetic gradient | no local loss to write | lesson 7 |
 #
 # (With two workers delayed gradients do as well as the local loss. The local loss is not on the map
@@ -520,9 +534,8 @@ for (count, latency, gbit), found in predictions.items():
 # [b]: ../benchmarks/records/race-100mbit/README.md
 # [c]: ../benchmarks/records/links/links.png
 #
-# To measure more than a few seconds' worth: `sgdni experiment links --quick` (about a minute)
-# counts steps on the small set, too, and checks the timeline on your two cores;
-# `sgdni benchmark --speed --quick` (a few minutes, Linux) runs the race.
+# To measure more: `sgdni experiment links --quick` (about a minute) and `sgdni benchmark --speed
+# --quick` (a few minutes, Linux).
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 stated("without links data-parallel backprop is first", all(
@@ -541,7 +554,7 @@ slowest_link = ", 1 ms, 0.1 Gbit/s links"
 quoted("0.93", sooner(DATA_PARALLEL), within=0.005)
 quoted("1.01", compare_rows(quiet[LOCAL_ERROR], quiet[DATA_PARALLEL])["seconds_to_target"],
        within=0.005)
-quoted("0.87", sooner(LOCAL_LOSS, links), within=0.005)
+stated("as soon, and simpler", sooner(LOCAL_LOSS, links) < 1.05)
 quoted("0.31", compare_rows(quiet[LOCAL_ERROR + slowest_link], quiet[BACKPROP])
        ["seconds_to_target"], within=0.005)
 quoted("4.1", at_5ms_8, within=0.05)
@@ -570,7 +583,6 @@ quoted("4.1", at_5ms_8, within=0.05)
 # - Make the layers narrower, or wider, in `four`. Who is first now, and where? (The counts of steps
 #   stay those of 256 units.)
 # - Run `sgdni benchmark --speed --data mnist` and put its `results.json` in the place of ours.
-#   Notes will say which sentences of this lesson do not hold there.
 # - Do the [exercises](exercises/05_speed_and_accuracy.ipynb): time to an accuracy, ratios with
 #   failures in them, the break-even latency, the factors, and the right rival.
 # - Next lesson: [asynchronous training for real](06_asynchronous_for_real.ipynb).
