@@ -24,7 +24,7 @@ from sgdni.runs.settings import Settings
 # By network, with the rate that benchmarks/choose_rates.py chose for backprop, on training images
 # set aside.
 SETTINGS = {"mlp": {"hidden": (256, 256, 256, 256), "lr": 0.05, "ridge": 1e-2},
-            "cnn": {"network": "cnn", "lr": 0.05, "ridge": 1e-2}}
+            "cnn": {"network": "cnn", "lr": 0.1, "ridge": 1e-2}}
 EPOCHS, REPEATS, LATENCY = 5, 5, 0.005
 QUICK = {"epochs": 2, "repeats": 2}
 NOT_HERE = ("methods", "peers", "blas_threads", "engine", "deterministic", "queue_size")

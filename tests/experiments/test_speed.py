@@ -250,7 +250,7 @@ def test_a_new_contender_is_one_line_with_settings_of_its_own():
     assert row["images_per_second"] == pytest.approx(16 / row["seconds_per_step"])
 
 
-@pytest.mark.parametrize("network, record", [("mlp", "rates.json")])
+@pytest.mark.parametrize("network, record", [("mlp", "rates.json"), ("cnn", "rates-cnn.json")])
 def test_everyone_has_the_rate_that_was_chosen_for_it(network, record):
     path = Path(__file__).parents[2] / "benchmarks/records" / record
     chosen = json.loads(path.read_text())["chosen"]

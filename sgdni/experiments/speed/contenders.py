@@ -20,7 +20,7 @@ LOCAL_ERROR, LOCAL_LOSS = "DNI by local error", "local loss"
 
 #: By network, the rates of those that learn at another than everyone's: benchmarks/choose_rates.py
 #: chose them on training images set aside.
-RATES = {"mlp": {DELAYED: 0.1, LOCAL_ERROR: 0.1, LOCAL_LOSS: 0.1}, "cnn": {}}
+RATES = {"mlp": {DELAYED: 0.1, LOCAL_ERROR: 0.1, LOCAL_LOSS: 0.1}, "cnn": {DNI: 0.05}}
 
 
 def entered(cores: int, network: str = "mlp") -> list[Contender]:
