@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sgdni.experiments import delayed_recall, depth, links
+from sgdni.experiments import convolutions, delayed_recall, depth, links
 from sgdni.experiments.accuracy.results import as_markdown
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.copying import PAPER, by_window
@@ -511,3 +511,19 @@ def test_what_is_said_of_one_view():
                         ("local_error", "local error's {}"),
                         ("linear", "the linear model's by least squares {}")):
         assert words.format(f"{found[f'cost_{name}']:.2f}") in WORDS
+
+
+def test_what_is_said_of_convolutions():
+    record = recorded("cnn/results.json")
+    found, s = record["findings"], record["settings"]
+    assert convolutions.beside_the_paper(found) in RESULTS
+    assert (s["channels"], s["sum_steps"], s["steps"]) == ([8, 16, 16], 1000, 938)
+    digit, untrained, error, loss = (
+        f"{100 * (found[f'accuracy_backprop{task}'] - found[f'accuracy_{name}{task}']):.1f}"
+        for name, task in (("untrained", ""), ("untrained", "_sum"), ("local_error", "_sum"),
+                           ("local_loss", "_sum")))
+    assert f"never trained are {digit} points behind backpropagation" in WORDS
+    assert (f"they are {untrained} points behind; local error is {error} behind and the local loss "
+            f"{loss}, while") in WORDS
+    assert max(found["accuracy_dni_sum"], found["accuracy_cdni_sum"]
+               ) < found["accuracy_untrained_sum"]
