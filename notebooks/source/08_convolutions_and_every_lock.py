@@ -332,10 +332,10 @@ for task in TASKS:
     print(f"{task:26}", {name: f"{last[task, name]:.0%}" for name in METHODS})
 
 THREE_SEEDS = {  # test accuracy in %, from this cell with SEED = 0, 1 and 2
-    "one digit": {"backprop": (95.7, 96.4, 93.5), "local error": (95.5, 94.8, 95.1),
+    "one digit": {"backprop": (95.7, 96.3, 92.7), "local error": (95.5, 94.8, 95.2),
                   "top only (control)": (93.0, 91.0, 90.4)},
-    "the sum of two, modulo 10": {"backprop": (79.8, 79.1, 78.0), "local error": (70.7, 60.8, 67.5),
-                                  "top only (control)": (47.8, 51.2, 38.3)},
+    "the sum of two, modulo 10": {"backprop": (79.5, 77.2, 78.8), "local error": (66.7, 64.9, 67.3),
+                                  "top only (control)": (47.8, 51.3, 39.2)},
 }
 print("\nwith seeds 0, 1, 2           ", *(f"{task:>28}" for task in TASKS))
 for name in THREE_SEEDS["one digit"]:
@@ -344,7 +344,8 @@ for name in THREE_SEEDS["one digit"]:
 
 # %% [markdown]
 # Few images, few minibatches, one learning rate for all, and one seed. Read the order, and do not
-# trust even that: the last three lines have what this cell gave with seeds 0, 1 and 2.
+# trust even that: the last three lines have what this cell gave with seeds 0, 1 and 2. (Another
+# number of BLAS threads rounds otherwise, and moved some of these by four points.)
 #
 # On single digits the **control** gets to 93%, and in each of the seeds it is a few points short of
 # backpropagation, no more. Random kernels find edges, too, and a dense layer can read them. So a
@@ -368,7 +369,7 @@ digit, pair = TASKS
 quoted("93%", last[digit, "top only (control)"], within=0.03)
 stated("Read the order, and do not trust even that", SEED not in range(3) or max(
     abs(last[task, name] - percent[SEED] / 100)
-    for task, found in THREE_SEEDS.items() for name, percent in found.items()) < 0.03)
+    for task, found in THREE_SEEDS.items() for name, percent in found.items()) < 0.06)
 kept = {key: np.array(value) for task in TASKS for key, value in (
     ((task, name), percent) for name, percent in THREE_SEEDS[task].items())}
 ahead = {(task, name): kept[task, name] - kept[task, "top only (control)"]

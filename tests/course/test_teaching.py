@@ -7,6 +7,7 @@ import importlib
 import re
 
 import make
+import nbformat
 import pytest
 
 TEXT = (make.HERE / "TEACHING.md").read_text(encoding="utf-8")
@@ -43,6 +44,13 @@ def test_a_lesson_has_its_row_with_its_times_and_points_and_its_goals(n):
     assert (f"| [{title}]({name}.ipynb) | {read} | under {make.stated_seconds(SOURCES[n])} s "
             f"| [{exercises}](exercises/{name}.ipynb) | {points} |") in TEXT
     assert f"\n**{title}.** " in TEXT
+
+
+@pytest.mark.parametrize("n", LESSONS)
+def test_the_time_to_read_is_the_estimate_in_steps_of_five_minutes(n):
+    estimate = make.reading_minutes(nbformat.read(make.HERE / f"{LESSONS[n]}.ipynb", 4))
+    stated = int(re.search(r"(\d+) minutes to read", opening(n, "Time"))[1])
+    assert stated - 5 < estimate <= stated <= 35
 
 
 def test_the_map_is_what_lessons_say_they_need():
