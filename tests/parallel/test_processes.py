@@ -251,7 +251,8 @@ def larger_ridge(schedule):
 
 def slower_head(schedule):
     for interface in schedule.network.interfaces:
-        interface.model.head.optimizer.lr = 1e-9
+        for optimizer in interface.model.head.optimizers:
+            optimizer.lr = 1e-9
 
 
 def statistics_of_the_latest(schedule):
@@ -366,7 +367,8 @@ def test_a_parent_that_is_killed_takes_its_processes_with_it(how, when, tmp_path
     )
     root = Path(__file__).parents[2]
     with subprocess.Popen([sys.executable, "-c", program, str(root), str(
-            root / "tests/support"), when], stdout=subprocess.PIPE, text=True) as parent:
+            root / "tests/support"), when], stdout=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) as parent:
         workers = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(workers) == 4
         parent.send_signal(how)
