@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from sgdni._util.checks import check_count
+from sgdni._util.checks import check_count, check_range
 from sgdni.experiments.frame import Experiment, Findings, Progress
 from sgdni.optimizers import SGD
 from sgdni.plotting.colours import BLUE, VERMILION
@@ -96,6 +96,8 @@ def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """
     for name in ("steps", "streams"):
         check_count(name, settings[name])
+    for rho in settings["rho"]:
+        check_range("rho", rho, 0, 1)
     rows = []
     cases = [(rho, lam) for rho in settings["rho"] for lam in (*settings["lam"], None)]
     for k, (rho, lam) in enumerate(cases):

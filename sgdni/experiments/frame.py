@@ -188,7 +188,7 @@ def compare(experiment: Experiment, results: dict, record: dict) -> list[Held]:
         low = high = np.nan
         middle = _middle(recorded)
         if middle is not None:
-            numbers = [v for v in _values(recorded) if v is not None]
+            numbers = [float(v) for v in _values(recorded) if v is not None]
             slack = max(np.ptp(numbers), experiment.tolerance.get(name, 0.05) * abs(middle))
             low, high = float(min(numbers) - slack), float(max(numbers) + slack)
         held.append(Held(name, recorded, results["findings"].get(name), low, high))
