@@ -29,12 +29,18 @@ KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 GONE_SECONDS = {"kills": 2.0, "interrupts": 2.0, "ranks": 10.0}
 
 
+def _deaf_to_nothing() -> None:
+    """Of what a background job or nohup ignores, which children would inherit."""
+    for how in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(how, signal.SIG_DFL)
+
+
 def started(words: list[str], mark: str, errors: Path) -> subprocess.Popen:
     """Start a program whose processes, and theirs, carry `mark` in their environment."""
     with errors.open("wb") as file:
         return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=file,
                                 start_new_session=True,
-                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                                preexec_fn=_deaf_to_nothing,
                                 env={**os.environ, "ATTACK": mark, "OPENBLAS_NUM_THREADS": "1"})
 
 
