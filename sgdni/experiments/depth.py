@@ -1,13 +1,15 @@
 """How deep can a network be that learns from synthetic gradients?
 
 Two questions. Hidden layers 3 to 6, an interface above each, as in the first table of Jaderberg et
-al. 2016: what does every further guess cost? And 50 narrow hidden layers (Czarnecki et al. 2017
-went as far): deep backprop fails for reasons of its own, so everybody, backprop too, has a choice
-of recipes. The rival there is the local loss on the same interfaces, the control a network of
-which only the layers above the last interface learn.
+al. 2016: what does every further guess cost? And 10 to 50 narrow hidden layers, as many as in
+Czarnecki et al. 2017: deep backprop fails for reasons of its own, so everybody, backprop too, has
+a choice of recipes. The rival there is the local loss on the same interfaces, the control a network
+of which only the layers above the last interface learn.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,7 +33,8 @@ METHODS = {
     "cDNI": ("cdni", BLUE),
     "local error": ("local-error", ORANGE),
 }
-#: name: (method, how many hidden layers lie between two interfaces, None: one in the middle)
+#: name: (method, how many hidden layers lie between two interfaces, None: one in the middle,
+#: colour)
 DEEP = {
     "backprop": ("backprop", 10, TRUE),
     "local error": ("local-error", 10, ORANGE),
@@ -62,8 +65,10 @@ def recipe(text: str) -> dict:
 
 
 def places(depth: int, apart: int | None) -> tuple[int, ...]:
-    """Return the hidden layers after which interfaces stand, below the last one."""
-    return (depth // 2,) if apart is None else tuple(range(apart, depth, apart))
+    """Return the hidden layers after which interfaces stand, below the last one; the middle one
+    where there is none so far `apart`."""
+    every = () if apart is None else tuple(range(apart, depth, apart))
+    return every or (depth // 2,)
 
 
 def with_depth(name: str, depth: int, settings: dict, data: Dataset, aside: Dataset, seed: int
@@ -78,10 +83,10 @@ def with_depth(name: str, depth: int, settings: dict, data: Dataset, aside: Data
             "accuracy": reached}
 
 
-def deep(name: str, settings: dict, data: Dataset, aside: Dataset, seed: int) -> dict:
-    """Return the accuracy of a contender in the deep network, by the recipe that is best aside."""
+def deep(name: str, depth: int, settings: dict, data: Dataset, aside: Dataset, seed: int) -> dict:
+    """Return the accuracy of a contender in a deep network, by the recipe that is best aside."""
     method, apart, _ = DEEP[name]
-    depth, tried = settings["deep"], {}
+    tried = {}
     for text in settings["recipes"]:
         tried[text] = Settings(hidden=(settings["deep_width"],) * depth, seed=seed, ridge=1e-2,
                                cuts=places(depth, apart), **recipe(text))
@@ -92,18 +97,20 @@ def deep(name: str, settings: dict, data: Dataset, aside: Dataset, seed: int) ->
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """Return everybody's test accuracy, at few layers and at many."""
-    for name in ("width", "steps", "deep", "deep_width", "deep_steps"):
+    for name in ("width", "steps", "deep_width", "deep_steps"):
         check_count(name, settings[name])
     data = load(settings["data"])
     aside = data.validation_split(settings["aside"], np.random.default_rng(seed))
-    rows, works = [], len(settings["depths"]) * len(METHODS) + len(DEEP)
+    rows: list[dict] = []
+    works = len(settings["depths"]) * len(METHODS) + len(settings["deep"]) * len(DEEP)
     for depth in settings["depths"]:
         for name in METHODS:
             progress(len(rows) / works)
             rows.append(with_depth(name, depth, settings, data, aside, seed))
-    for name in DEEP:
-        progress(len(rows) / works)
-        rows.append(deep(name, settings, data, aside, seed))
+    for depth in settings["deep"]:
+        for name in DEEP:
+            progress(len(rows) / works)
+            rows.append(deep(name, depth, settings, data, aside, seed))
     return rows
 
 
@@ -123,7 +130,7 @@ def find(rows: list[dict]) -> Findings:
 def say(findings: Findings) -> str:
     depths = sorted({int(name.rsplit("_", 1)[1]) for name in findings
                      if name.startswith("error_percent_")})
-    many = next(name for name in findings if name.startswith("accuracy_")).split("_")[1]
+    many = max(int(name.split("_")[1]) for name in findings if name.startswith("accuracy_"))
 
     def errors(name: str) -> str:
         first, last = (number(median(findings[f"error_percent_{name}_{depth}"]), "{:.1f}")
@@ -151,55 +158,63 @@ def beside_the_paper(findings: Findings) -> str:
     return markdown(rows)
 
 
+def by_depth(findings: Findings) -> str:
+    """Return a table in Markdown: test accuracies in % of the deep networks, by hidden layers."""
+    depths = sorted({int(name.split("_")[1]) for name in findings if name.startswith("accuracy_")})
+    return markdown([{"hidden layers": f"{depth}", **{
+        name: number(median(findings[f"accuracy_{depth}_{name.replace(' ', '_')}"]), "{:.1%}")
+        for name in DEEP}} for depth in depths])
+
+
 def draw(results: dict) -> Figure:
     rows, s = results["rows"], results["settings"]
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for name, (_, colour) in METHODS.items():
-        values = [[100 * (1 - row["accuracy"]) for row in rows if row["what"] == "table"
-                   and (row["contender"], row["depth"]) == (name, depth)] for depth in s["depths"]]
-        band(left, s["depths"], np.array(values).T, marker="o", markersize=4, color=colour,
-             label=name)
+    _draw_lines(left, rows, "table", s["depths"], {name: c for name, (_, c) in METHODS.items()},
+                lambda accuracy: 100 * (1 - accuracy))
     left.set(yscale="log", xlabel=f"hidden layers of {s['width']}, an interface above each",
-             ylabel="test error (%)", xticks=s["depths"],
-             title=f"{s['steps']:,} minibatches")
+             ylabel="test error (%)", title=f"{s['steps']:,} minibatches")
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter("{x:g}")
-    tidy(left)
-    left.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-    _draw_deep(right, [row for row in rows if row["what"] == "deep"])
-    right.set(title=f"{s['deep']} hidden layers of {s['deep_width']}, {s['deep_steps']:,} "
-              "minibatches")
+    _draw_lines(right, rows, "deep", s["deep"], {name: c for name, (_, _, c) in DEEP.items()},
+                lambda accuracy: 100 * accuracy, choices=True)
+    right.set(xlabel=f"hidden layers of {s['deep_width']}", ylabel="test accuracy (%)",
+              title=f"{s['deep_steps']:,} minibatches")
     for axes in (left, right):
         axes.title.set_fontsize(10)
     figure.suptitle(f"{results['finding']}\n{s['data']}", fontsize=9.5, wrap=True)
     return figure
 
 
-def _draw_deep(axes: Axes, rows: list[dict]) -> None:
-    for y, (name, (_, _, colour)) in enumerate(DEEP.items()):
-        mine = [row for row in rows if row["contender"] == name]
-        reached = [100 * row["accuracy"] for row in mine]
-        axes.plot(reached, [y] * len(reached), "o", color=colour, alpha=0.7, markersize=5)
-        middle = float(np.median(reached))
-        choices = ", ".join(dict.fromkeys(row["choice"] for row in mine))
-        axes.annotate(f"{middle:.1f}  ({choices})", (middle, y - 0.12), fontsize=8, color=colour,
-                      va="bottom", ha="right" if middle > 50 else "left")
-    axes.set(xlabel="test accuracy (%), and the recipe of its choice", xlim=(0, 102),
-             yticks=range(len(DEEP)), yticklabels=DEEP, ylim=(len(DEEP) - 0.6, -0.6))
+def _draw_lines(axes: Axes, rows: list[dict], what: str, depths: list[int],
+                colours: dict[str, str], scale: Callable[[float], float],
+                choices: bool = False) -> None:
+    """Draw what each contender reached by depth, and its choices at the last depth if wanted."""
+    for name, colour in colours.items():
+        mine = {depth: [row for row in rows
+                        if (row["what"], row["contender"], row["depth"]) == (what, name, depth)]
+                for depth in depths}
+        label = name
+        if choices:
+            label += "\n  " + "\n  ".join(dict.fromkeys(r["choice"] for r in mine[depths[-1]]))
+        values = [[scale(row["accuracy"]) for row in mine[depth]] for depth in depths]
+        band(axes, depths, np.array(values).T, marker="o", markersize=4, color=colour, label=label)
+    axes.set(xticks=depths)
     tidy(axes)
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5),
+                title=f"(recipes of {depths[-1]} layers)" if choices else None, title_fontsize=8)
 
 
 EXPERIMENT = Experiment(
-    "depth", "3 to 6 hidden layers as in the papers' table, and 50 of them",
+    "depth", "3 to 6 hidden layers as in the papers' table, and 10 to 50 of them",
     run, find, say, draw,
     full={"data": "mnist", "depths": (3, 4, 5, 6), "width": 256, "steps": 4680,
-          "rates": (0.1, 0.03, 0.01), "aside": 5000, "deep": 50, "deep_width": 64,
+          "rates": (0.1, 0.03, 0.01), "aside": 5000, "deep": (10, 20, 30, 50), "deep_width": 64,
           "deep_steps": 936, "recipes": ("relu-bn-sgd-0.1", "relu-bn-sgd-0.01",
                                          "tanh-bn-adam-0.001", "tanh-plain-adam-0.0003",
                                          "tanh-plain-adam-0.001", "tanh-plain-sgd-0.01")},
     quick={"data": "mnist-5k", "depths": (3, 6), "width": 64, "steps": 300, "rates": (0.1, 0.03),
-           "aside": 500, "deep_steps": 150,
+           "aside": 500, "deep": (10, 50), "deep_steps": 150,
            "recipes": ("relu-bn-sgd-0.1", "tanh-plain-adam-0.0003")},
     tolerance={"accuracy_50_linear_in_the_middle": 0.5},
 )

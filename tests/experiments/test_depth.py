@@ -13,6 +13,7 @@ from sgdni.experiments.depth import (
     DEEP,
     EXPERIMENT,
     METHODS,
+    by_depth,
     draw,
     find,
     places,
@@ -23,7 +24,7 @@ from sgdni.experiments.depth import (
 from sgdni.experiments.record import as_written
 
 SMALL = EXPERIMENT.full | {"depths": (1, 2), "width": 8, "steps": 9, "rates": (0.1, 0.01),
-                           "aside": 200, "deep": 12, "deep_width": 4, "deep_steps": 3,
+                           "aside": 200, "deep": (7, 12), "deep_width": 4, "deep_steps": 3,
                            "recipes": ("relu-bn-sgd-0.1", "tanh-plain-adam-0.001")}
 
 
@@ -38,7 +39,7 @@ def rows(data):
         patch.setattr(depth, "load", lambda name: data)
         shares = []
         found = run(SMALL, 0, shares.append)
-        assert shares == sorted(shares) and len(shares) == 2 * len(METHODS) + len(DEEP)
+        assert shares == sorted(shares) and len(shares) == 2 * (len(METHODS) + len(DEEP))
     return as_written([{"seed": 0, **row} for row in found])
 
 
@@ -54,12 +55,14 @@ def test_recipes_are_settings_and_others_are_refused():
 
 def test_interfaces_stand_between_the_layers():
     assert places(50, 10) == (10, 20, 30, 40) and places(50, None) == (25,)
+    assert places(10, 10) == (5,)  # none is ten layers below the last
 
 
 def test_everybody_is_there(rows):
     table = [(row["depth"], row["contender"]) for row in rows if row["what"] == "table"]
     assert table == [(d, name) for d in (1, 2) for name in METHODS]
-    assert [row["contender"] for row in rows if row["what"] == "deep"] == list(DEEP)
+    many = [(row["depth"], row["contender"]) for row in rows if row["what"] == "deep"]
+    assert many == [(d, name) for d in (7, 12) for name in DEEP]
     assert {row["choice"] for row in rows if row["what"] == "deep"} <= set(SMALL["recipes"])
 
 
@@ -86,17 +89,20 @@ def test_findings_are_named_by_method_and_depth():
     made_up = [{"seed": seed, "what": "table", "contender": name, "depth": d, "choice": "0.1",
                 "accuracy": 1 - 0.01 * d - 0.001 * seed} for seed in (0, 1) for name in METHODS
                for d in (3, 6)]
-    made_up += [{"seed": 0, "what": "deep", "contender": name, "depth": 50, "choice": "",
-                 "accuracy": 0.9 - 0.1 * k} for k, name in enumerate(DEEP)]
+    made_up += [{"seed": 0, "what": "deep", "contender": name, "depth": d, "choice": "",
+                 "accuracy": 0.9 - 0.1 * k + better} for k, name in enumerate(DEEP)
+                for d, better in ((10, 0.05), (50, 0.0))]
     found = find(made_up)
     assert found["error_percent_cdni_6"] == [pytest.approx(6), pytest.approx(6.1)]
     assert found["error_percent_top_only_3"] == [pytest.approx(3), pytest.approx(3.1)]
     assert found["accuracy_50_backprop"] == [0.9] and found["accuracy_50_local_error"] == [0.8]
     assert "backprop 3.0 -> 6.0%" in say(found).replace("3.1", "3.0").replace("6.1", "6.0")
     assert "50 layers: local error 80.0%" in say(found)
+    assert by_depth(found).splitlines()[2].split(" | ")[:2] == ["| 10", "95.0%"]
 
 
 def test_the_picture_has_all_of_them(rows):
     figure = draw({"rows": rows, "settings": SMALL, "finding": say(find(rows))})
     figure.savefig(io.BytesIO())
     assert [len(axes.lines) for axes in figure.axes] == [len(METHODS), len(DEEP)]
+    assert [len(line.get_xdata()) for axes in figure.axes for line in axes.lines] == [2] * 10
