@@ -50,7 +50,7 @@ def main() -> None:
         low, high = row["time_vs_sgdni_quartiles"]
         print(f"{name:28} {row['milliseconds']:8.2f} ms, {row['time_vs_sgdni']:.2f} times sgdni's "
               f"time ({low:.2f}-{high:.2f})")
-    record = {"machine": {**describe(), **_torch_version()}, "threads": 1,
+    record = {"machine": describe(), "threads": 1,
               "settings": {"size": args.size, "steps": args.steps, "turns": args.turns,
                            "dtype": "float32"},
               "rows": rows}
@@ -135,14 +135,6 @@ def pytorch(size: int, x: np.ndarray, state: np.ndarray, d_outputs: np.ndarray,
         torch.autograd.backward([outputs, h_end, cell_end], cotangents)
 
     return run
-
-
-def _torch_version() -> dict:
-    try:
-        import torch
-    except ImportError:
-        return {}
-    return {"torch": torch.__version__}
 
 
 if __name__ == "__main__":

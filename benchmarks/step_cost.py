@@ -59,7 +59,7 @@ def main() -> None:
             runs.append(measure(settings, rivals, args.turns, args.steps))
             print(f"momentum {settings.momentum}, {len(settings.hidden)} hidden layers\n"
                   f"{render(runs[-1])}\n")
-    record = {"machine": {**describe(), **_torch_version()}, "blas_threads": 1, "runs": runs}
+    record = {"machine": describe(), "blas_threads": 1, "runs": runs}
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(record, indent=1) + "\n")
@@ -174,14 +174,6 @@ def render(record: dict) -> str:
     if "pytorch eager" in cost:
         lines.append(f"Backprop: {cost['pytorch eager']:.2f} times PyTorch eager's images/s.")
     return "\n".join(lines)
-
-
-def _torch_version() -> dict:
-    try:
-        import torch
-    except ImportError:
-        return {}
-    return {"torch": torch.__version__}
 
 
 if __name__ == "__main__":

@@ -49,8 +49,9 @@ class Optimizer:
     def step(self, grads: dict[str, np.ndarray], scale: float = 1.0) -> None:
         """Change every parameter once, from its gradient times `scale` (1 / B for a mean).
 
-        The arrays in `grads` serve as work space: their values are gone afterwards. That saves
-        memory traffic, which is what an optimiser's time goes into.
+        `grads` may hold more than the parameters bound. Its arrays serve as work space: their
+        values are gone afterwards. That saves memory traffic, which is what an optimiser's time
+        goes into.
         """
         if self.params is None:
             raise ValueError(f"{type(self).__name__}: bind it to parameters before the first step")
@@ -67,7 +68,6 @@ class Optimizer:
         if self.weight_decay:
             g += (self.weight_decay / scale) * p
         self._change(p, g, scale, *memory)
-
 
     def _change(self, p: np.ndarray, g: np.ndarray, scale: float, *state: np.ndarray) -> None:
         """Change p and its state in place from the gradient scale * g; g may be overwritten."""

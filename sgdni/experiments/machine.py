@@ -27,6 +27,8 @@ def describe() -> dict:
         "numpy": np.__version__,
         "blas": blas,
         "sgdni": __version__,
+        # Only where it is a rival: nothing here imports it.
+        **({"torch": sys.modules["torch"].__version__} if "torch" in sys.modules else {}),
     }
 
 

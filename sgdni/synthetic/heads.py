@@ -75,16 +75,14 @@ class Head:
         if not isinstance(first, Dense):
             raise ValueError(f"head's layers: expected a Dense first, got {type(first).__name__}")
         self.n, self.width, self.dtype = first.n_in, first.n_out, first.dtype
-        self.params = {f"{i}.{name}": p for i, layer in enumerate(self.layers)
-                       for name, p in layer.params.items()}
-        names = [[name for name in self.params if name.startswith(f"{i}.")]
-                 for i in range(len(self.layers))]
-        self._optimizers = [(optimizer, list(self.params))] if optimizer else [
-            (SGD(0.1 * min(1, 256 / width), 0.9), mine)
-            for width, mine in zip(map(_width_below, self.layers), names, strict=True) if mine]
-        self.optimizers = [each for each, _ in self._optimizers]
-        for each, mine in self._optimizers:
-            each.bind({name: self.params[name] for name in mine})
+        learning = {i: layer for i, layer in enumerate(self.layers) if layer.params}
+        parts = [{f"{i}.{name}": p for name, p in layer.params.items()}
+                 for i, layer in learning.items()]
+        self.params = {name: p for part in parts for name, p in part.items()}
+        self.optimizers = [optimizer] if optimizer else [
+            SGD(0.1 * min(1, 256 / _width_below(layer)), 0.9) for layer in learning.values()]
+        for each, mine in zip(self.optimizers, [self.params] if optimizer else parts, strict=True):
+            each.bind(mine)
         self._signal: np.ndarray  # b of the h and c that `signal` was last asked about
 
     @property
@@ -113,8 +111,8 @@ class Head:
         self.layers[0].backward_params(self._signal)
         grads = {f"{i}.{name}": g for i, layer in enumerate(self.layers)
                  for name, g in layer.grads.items()}
-        for optimizer, names in self._optimizers:
-            optimizer.step({name: grads[name] for name in names}, scale=1 / len(self._signal))
+        for optimizer in self.optimizers:
+            optimizer.step(grads, scale=1 / len(self._signal))
 
     def products(self, batch_size: int) -> dict[str, list[Product]]:
         """Return the matrix products of one "signal" and of one "learn"."""
@@ -127,7 +125,7 @@ class Head:
     def state(self) -> dict[str, np.ndarray]:
         """Every array that learning changes, live."""
         return {**{f"params.{k}": p for k, p in self.params.items()},
-                **{f"optimizer.{k}": a for optimizer, _ in self._optimizers
+                **{f"optimizer.{k}": a for optimizer in self.optimizers
                    for k, a in optimizer.state.items()}}
 
 
