@@ -17,6 +17,8 @@ from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.frame import Experiment, Finding, Held, compare, picture, run
 from sgdni.experiments.record import folder_for, read, record_file
 
+MOST_PRINTED = 40  # findings
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the ``experiment`` command, with a command of its own for each experiment."""
@@ -85,8 +87,11 @@ def _run(args: argparse.Namespace) -> None:
         print(f"{folder} holds {len(there)} seeds, {' '.join(map(str, there))}: findings are over "
               f"all of them, not over the {seeds} asked for")
     print(results["finding"])
-    for name, value in results["findings"].items():
+    findings = list(results["findings"].items())
+    for name, value in findings[:MOST_PRINTED]:
         print(f"  {name}: {_spell(value)}")
+    if (more := len(findings) - MOST_PRINTED) > 0:
+        print(f"  and {more} more findings in results.json")
     print(f"Written: {folder / 'results.json'}")
     broken = _report(compare(experiment, results, record), results, record) if record else None
     try:

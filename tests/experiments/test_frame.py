@@ -195,6 +195,16 @@ def test_on_the_command_line(coin, capsys):
     assert results["settings"] == {"throws": 10, "bias": 0.9} and len(results["rows"]) == 2
 
 
+def test_of_many_findings_the_first_are_printed(coin, monkeypatch, capsys):
+    many = {f"n{k}": float(k) for k in range(108)}
+    monkeypatch.setitem(EXPERIMENTS, "coin", replace(COIN, find=lambda rows: many,
+                                                     say=lambda findings: "many"))
+    assert main(["experiment", "coin", "--out", "a"]) == 0
+    out = capsys.readouterr().out
+    assert "  n39: 39\n  and 68 more findings in results.json\n" in out and "n40" not in out
+    assert len(json.loads((coin / "a/results.json").read_text())["findings"]) == 108
+
+
 def test_check_says_what_holds_and_what_does_not(coin, capsys):
     assert main(["experiment", "coin", "--out", "a"]) == 0
     assert main(["experiment", "coin", "--out", "b", "--check", "a"]) == 0
