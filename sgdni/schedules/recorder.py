@@ -23,7 +23,8 @@ class Interval:
     """Worker `worker` (0 at the bottom) does `kind` for minibatch `step` from start to end (s).
 
     kind : "queued" (the input is there, the worker is not), "forward", "predict", "backward"
-        (with the update), or "fit" (of an older minibatch; `step` is the one its worker is at).
+        (with the update), or "fit" (of an older minibatch; `step` is the one its worker is at); on
+        a timeline without a forward lock "predict input" and "fit input", too.
     """
 
     worker: int

@@ -10,12 +10,15 @@ from matplotlib.patches import Patch
 from sgdni.plotting.colours import GREEN, ORANGE, PINK, SKY
 from sgdni.schedules import Interval
 
-# The minibatch's number is written inside, so none relies on colour alone.
+#: kind: (colour, hatch, label). The minibatch's number is written inside, so none relies on colour
+#: alone.
 KINDS = {
-    "forward": (SKY, "forward"),
-    "backward": (ORANGE, "backward and update"),
-    "predict": (GREEN, "predict a synthetic gradient"),
-    "fit": (PINK, "fit the SG model"),
+    "forward": (SKY, "", "forward"),
+    "backward": (ORANGE, "", "backward and update"),
+    "predict": (GREEN, "", "predict a synthetic gradient"),
+    "fit": (PINK, "", "fit the SG model"),
+    "predict input": (GREEN, "/////", "make up an input"),
+    "fit input": (PINK, "/////", "fit the input model"),
 }
 
 
@@ -40,11 +43,13 @@ def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = N
             if interval.start >= until or interval.kind not in KINDS:
                 continue  # a recorder's "queued" is no work
             start, width = 1e3 * interval.start, 1e3 * (interval.end - interval.start)
+            colour, hatch, _ = KINDS[interval.kind]
             axes.broken_barh([(start, width)], (interval.worker - 0.4, 0.8), edgecolor="white",
-                             linewidth=0.4, facecolor=KINDS[interval.kind][0])
-            if interval.kind in ("forward", "backward") and width > 0.012e3 * until:
-                axes.text(start + width / 2, interval.worker, str(interval.step + 1), fontsize=7,
-                          ha="center", va="center", clip_on=True)
+                             linewidth=0.4, facecolor=colour, hatch=hatch)
+            number = str(interval.step + 1)
+            if interval.kind in ("forward", "backward") and width > 0.012e3 * len(number) * until:
+                axes.text(start + width / 2, interval.worker, number, fontsize=7, ha="center",
+                          va="center", clip_on=True)
         axes.set(ylim=(-0.6, count - 0.4), yticks=range(count),
                  yticklabels=[f"worker {i + 1}" for i in range(count)])
         axes.set_title(name, loc="left", fontsize=10)
@@ -53,9 +58,10 @@ def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = N
         axes.grid(visible=False, axis="y")
     panels[-1].set(xlabel="time (ms); numbers are minibatches", xlim=(0, 1e3 * until))
     drawn = {interval.kind for intervals in schedules.values() for interval in intervals}
-    handles = [Patch(color=c, label=label) for kind, (c, label) in KINDS.items() if kind in drawn]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False,
-                  fontsize=9)
+    handles = [Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=label)
+               for kind, (colour, hatch, label) in KINDS.items() if kind in drawn]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if len(handles) > 4 else 4,
+                  frameon=False, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=11)
     return figure

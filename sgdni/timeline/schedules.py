@@ -169,25 +169,29 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
     """Synthetic gradients: a worker waits for its input and for room in the next one's queue.
 
     Targets come back as messages and are fitted when they are there. Without the forward lock
-    (synthetic inputs too) nobody waits for anything; the input models are taken to cost as much
-    as the SG models.
+    (synthetic inputs too) nobody waits for anything: a worker makes its input up, and of the real
+    ones that have come since it last looked the newest teaches its input model. These models are
+    taken to cost as much as the SG models.
     """
     workers, last = _Workers(len(costs)), len(costs) - 1
     up, down = ([_Link(cost, latency, bandwidth) for _ in range(last)]
                 for cost in (links.up, replace(links.down, wake=0)))  # nobody waits for a target
     arrived = [[0.0] * steps for _ in costs]  # when the input of a step is there
     taken = [[0.0] * steps for _ in costs]  # when it is taken from the queue
-    targets: list[deque[float]] = [deque() for _ in costs]  # when they arrive, not yet fitted
+    # When what nobody has fitted to yet arrives.
+    inputs, targets = ([deque[float]() for _ in costs] for _ in range(2))
     for step in range(steps):
         fits = step % fit_every == 0
         for i, cost in enumerate(costs):
             ready = arrived[i][step] if forward_lock else 0.0
             taken[i][step] = max(workers.free[i], ready)
             if not forward_lock and i > 0:
-                below = costs[i - 1]
-                workers.run(i, step, "predict", below.predict)
-                if fits:
-                    workers.run(i, step, "fit", below.fit)
+                came = sum(at <= workers.free[i] for at in inputs[i])
+                for _ in range(came):
+                    inputs[i].popleft()
+                if came:
+                    workers.run(i, step, "fit input", costs[i - 1].fit)
+                workers.run(i, step, "predict input", costs[i - 1].predict)
             seconds = cost.forward + links.up.receive * (i > 0) + links.up.send * (i < last)
             sent = workers.run(i, step, "forward", seconds, ready)
             if i < last:
@@ -195,6 +199,8 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
                     sent = max(sent, taken[i + 1][step - queue_size])  # waits for room
                     workers.free[i] = sent
                 arrived[i + 1][step] = up[i].send(sent)
+                if fits:
+                    inputs[i + 1].append(arrived[i + 1][step])
                 while targets[i] and targets[i][0] <= workers.free[i]:
                     targets[i].popleft()
                     workers.run(i, step, "fit", cost.fit + links.down.receive)

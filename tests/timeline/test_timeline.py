@@ -55,6 +55,9 @@ def test_without_the_forward_lock_nobody_waits():
     steps = 6
     intervals = SCHEDULES["fully unlocked"](TWO, steps, latency=100)
     assert min(i.start for i in intervals if i.worker == 1) == 0
+    assert not any(i.kind == "fit input" for i in intervals)  # nothing has come up yet
+    fits = [i for i in SCHEDULES["fully unlocked"](TWO, steps, latency=5) if i.kind == "fit input"]
+    assert fits[0].worker == 1 and fits[0].start >= 1 + 5 and len(fits) < steps
     locked = SCHEDULES["decoupled"](TWO, steps, latency=100)
     assert min(i.start for i in locked if i.worker == 1) == 101
 
