@@ -10,7 +10,7 @@
 # - **Exercises**: [01_backprop_by_hand](exercises/01_backprop_by_hand.ipynb), about 40 minutes.
 # - **Words**: [glossary](glossary.md).
 
-# %%
+# %% jupyter={"source_hidden": true}
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -23,6 +23,8 @@ from sgdni.training.batches import minibatches
 from sgdni_course import quoted, stated, style
 
 style()
+
+# %%
 SEED = 0
 rng = np.random.default_rng(SEED)
 data = load("mnist-5k")  # 5,000 real MNIST images, which come with the package
@@ -66,7 +68,7 @@ def forward(theta, h0):
 # ## The way back
 #
 # The loss of one example is $-\log \mathrm{softmax}(h_2)[y]$, with $y$ its label. Its gradient
-# with respect to the scores is as simple as it could be, predicted minus wanted:
+# with respect to the scores is predicted minus wanted:
 #
 # $$\delta_2 = \mathrm{softmax}(h_2) - \mathrm{onehot}(y).$$
 #
@@ -105,12 +107,10 @@ for name, array in {"delta2": delta2, "delta1": delta1, **grads}.items():
 # for each example**: row $k$ says how example $k$'s own loss changes, and knows nothing of the
 # others. The parameters' gradients have no batch axis any more: they are **summed** over it.
 #
-# So where does the mean over the minibatch come in? Once, at the very end, in the update $\theta
+# The mean over the minibatch comes in once, at the very end, in the update $\theta
 # \leftarrow \theta - \eta\, d\theta / B$. Dividing earlier gives the same update, but then every
-# $\delta$ would depend on how many examples happen to share the batch. From lesson 3 on a model
+# $\delta$ would depend on how many examples share the batch. From lesson 3 on a model
 # *learns to predict* $\delta_1$, and its target must not change with $B$.
-#
-# Look at them.
 
 # %% jupyter={"source_hidden": true}
 fig, panels = plt.subplots(1, 3, figsize=(7.5, 3.4), sharey=True, width_ratios=[10, 24, 24])
@@ -133,9 +133,10 @@ plt.show()
 # One row an example; purple is positive, orange negative, white zero. On the left each row has
 # one dark orange square: the right digit, whose score should go up. In the middle that error has
 # come through $W_2^\top$ to every hidden unit. On the right the ReLU has let it pass only where
-# it was on; the rest is white.
+# it was on. (Folded cells that begin "Checks what the text says" do just that; skip them.)
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("each row has one dark orange square",
        (delta2.argmin(axis=1) == y).all() and (delta2 < 0).sum(axis=1).max() == 1)
 
@@ -170,28 +171,29 @@ print(f"by central differences  {numeric(theta, 'W2', index, h0, y, 1e-6):.10f}"
 # throws away (the error grows as $1/\epsilon$).
 
 # %%
-steps = np.logspace(-10, -1, 28)
+steps, exact = np.logspace(-10, -1, 28), grads["W2"][index]
+off = {dtype: [abs(numeric(theta, "W2", index, h0, y, eps, dtype) - exact) / abs(exact)
+               for eps in steps] for dtype in (np.float64, np.float32)}
+
+# %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots()
-for dtype, style_of_line in ((np.float64, {"color": BLUE, "marker": "o"}),
-                             (np.float32, {"color": ORANGE, "marker": "s", "linestyle": "--"})):
-    exact = grads["W2"][index]
-    errors = [abs(numeric(theta, "W2", index, h0, y, eps, dtype) - exact) / abs(exact)
-              for eps in steps]
-    axes.loglog(steps, np.maximum(errors, 1e-12), label=np.dtype(dtype).name, markersize=4,
-                **style_of_line)
-    if dtype is np.float64:
-        error_at_step = errors[int(np.abs(np.log10(steps) + 6).argmin())]
-    else:
-        best_float32 = min(errors)
+for dtype, look in ((np.float64, {"color": BLUE, "marker": "o"}),
+                    (np.float32, {"color": ORANGE, "marker": "s", "linestyle": "--"})):
+    axes.loglog(steps, np.maximum(off[dtype], 1e-12), label=np.dtype(dtype).name, markersize=4,
+                **look)
 axes.axvline(1e-6, color="0.5", linestyle=":", linewidth=1.2)
 axes.annotate("the step that sgdni.gradcheck takes", (8e-7, 6e1), fontsize=10, color="0.3",
               va="top", ha="right")
-axes.set(xlabel="step $\\epsilon$", ylabel="relative error", ylim=(1e-12, 1e2),
+axes.set(xlabel="step $\\epsilon$", ylabel="off by, relative to the exact value",
+         ylim=(1e-12, 1e2),
          title="Central differences against the chain rule, one entry of $W_2$")
 axes.legend(loc="lower left")
 plt.show()
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
+error_at_step = off[np.float64][int(np.abs(np.log10(steps) + 6).argmin())]
+best_float32 = min(off[np.float32])
 stated("leaves seven or more right digits", error_at_step < 1e-7)
 stated("In 32-bit numbers no step is good", best_float32 > 1e-6)
 stated("the best being off by seven in a million", 5e-6 < best_float32 < 9e-6)
@@ -205,8 +207,8 @@ stated("the best being off by seven in a million", 5e-6 < best_float32 < 9e-6)
 #
 # `sgdni.gradcheck` does this for the input and every parameter. It checks the gradient of a sum of
 # all outputs, each with a *random* weight, of which more below, and it watches for a pass that
-# alters its input, a backward that is not linear. It wants a `Layer`: `forward`, `backward`,
-# `params`, `grads`.
+# alters its input, and for a backward that is not linear. It wants a `Layer`: `forward`,
+# `backward`, `params`, `grads`.
 
 
 # %%
@@ -235,12 +237,14 @@ def check(backward):
 print(check(backward))
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-stated("Every error is far below", max(check(backward).errors.values()) < 1e-7)
+# Checks what the text says.
+stated("Each is far below", max(check(backward).errors.values()) < 1e-7)
 
 # %% [markdown]
-# Every error is far below $10^{-6}$, the most that passes. (`x` is our $h_0$.) A small net is
-# enough: a wrong formula is wrong at every size. Choose different sizes, so that a transposed
-# matrix cannot fit by accident; here the second layer is square for the first bug.
+# An error is $|a - n| / (|a| + |n|)$, of an analytic and a numeric value, so 1 at most. Each is far
+# below $10^{-6}$, the most that passes. (`x` is our $h_0$.) A small net is enough: a wrong formula
+# is wrong at every size. Choose different sizes, lest a transposed matrix fit by accident; here the
+# second layer is square for the first bug.
 #
 # ## Three bugs, and what they look like
 #
@@ -275,11 +279,11 @@ def bias_averaged(theta, cache, delta2):
 print(check(bias_averaged))
 
 # %% [markdown]
-# Only `b1`, and each entry off by the same factor: 7, our batch. (The third is 0 either way, of a
-# unit that never fires.)
+# Only `b1`, and each entry off by the same factor: 7, our batch, an error of 6/8. (The third is 0
+# either way, of a unit that never fires.)
 #
 # **The ReLU's mask taken from its output**, with $\ge$: $h_1 \ge 0$ is always true, so the mask
-# does nothing. Public code has this one.
+# does nothing.
 
 
 # %%
@@ -291,6 +295,7 @@ def mask_of_output(theta, cache, delta2):
 print(check(mask_of_output))
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 wrong = {bug: {f.variable for f in check(bug).failures}
          for bug in (no_transpose, bias_averaged, mask_of_output)}
 stated("`W2` and `b2` are right, and everything *below* is wrong",
@@ -302,9 +307,9 @@ stated("Only `b1`, and each entry off by the same factor: 7",
 # %% [markdown]
 # ## A check that sees nothing
 #
-# A layer has no loss, so a check has to make one up: $L = \sum_{k,j} v_{kj}\, y_{kj}$, with
-# weights $v$ for the outputs $y$. Then $v$ is what `backward` is handed as $dy$, the *cotangent*.
-# The simplest choice is all ones. Take batch normalisation, $\hat x = (x - \mu) / \sigma$ with
+# A layer has no loss, so a check makes one up: $L = \sum_{k,j} v_{kj}\, y_{kj}$, with weights $v$
+# for the outputs $y$ (no labels here). Then `backward` is handed $v$ as $dy$, the *cotangent*. The
+# simplest choice is all ones. Take batch normalisation, $\hat x = (x - \mu) / \sigma$ with
 # mean and standard deviation over the batch, and forget on the way back that $\sigma$ depends on
 # $x$.
 
@@ -341,6 +346,7 @@ print({name: f"{gap:.0e}" for name, gap in gaps.items()})
 # asks for nothing in particular, and so for everything.**
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("With all ones the wrong layer passes", gaps["all ones"] < 1e-8)
 stated("A random cotangent sees the error at once", gaps["random"] > 0.05)
 
@@ -398,11 +404,11 @@ print({name: f"{value:.1%}" for name, value in final.items()})
 
 # %% [markdown]
 # All three learn. The right one ends at 89.7%; with the averaged bias gradient it is 89.5%, and
-# with no mask at all 89.0%, which nobody would notice without the right curve beside it. Such a
-# bug stays in a program for years. **A net that learns proves nothing about its gradient; a
-# gradient check does.**
+# with no mask at all 89.0%, which nobody would notice without the right curve beside it. **A net
+# that learns proves nothing about its gradient; a gradient check does.**
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 quoted("89.7%", final["right"], within=0.01)
 quoted("89.5%", final["bias averaged"], within=0.01)
 quoted("89.0%", final["mask of output"], within=0.01)
@@ -427,6 +433,7 @@ apart = {name: np.abs(module.grads[theirs] - grads[name]).max() for theirs, name
 print("largest difference:", apart)
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("No difference beyond rounding", max(apart.values()) < 1e-12)
 
 # %% [markdown]
@@ -439,7 +446,7 @@ stated("No difference beyond rounding", max(apart.values()) < 1e-12)
 # Look again at `backward`: its first line needs $\delta_2$, which needs $h_2$ and the loss. The
 # bottom layer has its $h_1$ early and could update if only it knew $\delta_1$; but that takes the
 # whole way up and back. Give each of three modules a worker of its own, and let forward take 1 ms
-# and backward 2 ms in each (times made up for the picture):
+# and backward 2 ms in each (made-up times):
 
 # %%
 cost = ModuleCost(forward=1e-3, learn=1e-3, target=1e-3)
@@ -456,9 +463,10 @@ figure
 #
 # Unless somebody *guesses* $\delta_1$ from $h_1$, at once. A guess of this kind is a **synthetic
 # gradient**, and it needs nothing that this lesson did not have: a linear layer, and a target for
-# it, $\delta$ itself, which comes when it comes.
+# it, $\delta$ itself, which comes later.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 bottom = [i for i in intervals if i.worker == 0]
 stated("Each worker works 3 of every 9 ms", np.isclose(bottom[-1].end, 27e-3)
        and all(np.isclose(sum(i.end - i.start for i in intervals if i.worker == w), 9e-3)

@@ -125,6 +125,7 @@ for worker in (2, 1, 0):
 # is through with backward and has sent a new minibatch up.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("A step takes 16 ms, as long as with one worker",
        np.isclose(step_seconds(two, 2), 16 * ms)
        and np.isclose(sum(c.forward + c.learn + c.target for c in costs), 16 * ms))
@@ -194,6 +195,7 @@ for name in FIVE:
 #   one ahead of its targets: it fits fewer, so work is a little less than 24 ms.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 mp, pipe, dni, free = (step[name] for name in FIVE[1:])
 stated("the same 16 ms", np.isclose(mp, 16) and np.isclose(step["locked backprop"], 16))
 stated("Pipelining brings 8.5 ms", np.isclose(pipe, 8.5))
@@ -297,6 +299,7 @@ print(f"decoupled, any: at most {abs(off['decoupled']).max():.1%}, "
 # arrive. A queue without slack does not even that out. So leave slack.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("at 4 times 8 ms", np.allclose([t for t, L in zip(times["decoupled, $d = 4$"], latencies,
                                        strict=True) if L <= 32], 8)
        and times["decoupled, $d = 4$"][-1] > 14)
@@ -360,6 +363,7 @@ for k in (1, 2, 4, 8):
 # One worker that does all of it is *slower* than with backprop, for every $k$.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("the work doubles, and half of what 64 workers could bring is gone",
        abs(ratio[1] - 2) < 0.05 and abs(gain[1] - 32) < 1)
 stated("With $k = 4$ a quarter is added", abs(ratio[4] - 1.25) < 0.03)
@@ -416,6 +420,7 @@ figure
 # costs more than a prediction: two products against one, and now and then a solution.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 own = [cost.forward + cost.learn for cost in measured]
 stated("The bottom one has 784 inputs and does the most in forward and learn",
        own[0] == max(own))
@@ -483,6 +488,7 @@ plt.show()
 #   ms change little.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 k1, k4, pipes = (
     {L: np.array(speed[label, L]) for L in (0, 5)}
     for label in ("decoupled, $k = 1$", "decoupled, $k = 4$", "pipelined, 4 micro-batches"))

@@ -134,6 +134,7 @@ def least_squares(forgetting_factor=0.98):
 
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("$W = 0$ at the start", not LinearSG(4, 3, gradient_steps()).W.any())
 
 # %% [markdown]
@@ -164,6 +165,7 @@ for method in ("cdni", "cdni-ls"):  # labels as context; fitted by Adam, by leas
 # a wrong one.**
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 by_start = {key: [r.test_accuracy for r in records] for key, records in begun.items()}
 quoted("19.5%", by_start["cdni", "random"][-1], within=0.2)
 quoted("84.7%", by_start["cdni", "zero"][-1], within=0.02)
@@ -290,6 +292,7 @@ plt.show()
 # different things.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 LABELS, NONE = "least squares, labels", "least squares, no labels"
 by_size = np.sort(np.sum(delta3**2, axis=1))[::-1]
 stated("A few examples carry most of the gradient", by_size[:400].sum() > 0.5 * by_size.sum())
@@ -360,6 +363,7 @@ for kind, errors in floor_at_start.items():
 # after two epochs, on its way to 1. A model that sees $c$ is told the surprise.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 quoted("0.99", likeness, within=0.01)
 quoted("0.003", floor_at_start[LABELS][2], within=0.002)
 stated("at the top 0.003 became 0.23", floor_at_start[LABELS][2] < 0.1 * floor[LABELS][2])
@@ -505,6 +509,7 @@ plt.show()
 # were 0.57 at the top, 0.27 below and 0.11 at the bottom.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 FORGETS, NEVER = "least squares, forgetting", "least squares, never forgetting"
 quoted("0.00", seen["best now"][0, 2, 0], within=0.005)
 quoted("0.60", last["best now"][2, 0], within=0.06)
@@ -637,6 +642,7 @@ for method, record in ends.items():
 # top module has the true loss. The formula is for short steps while nobody else moves.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 FINAL, NO = ends["cdni-ls"], ends["dni"]
 missed = {kind: np.linalg.norm(onehot.T @ (signals[kind] - delta1))
           for kind in (LABELS, "Adam, labels")}

@@ -107,6 +107,7 @@ for kind, number in moves:
     print(f"{kind:8} of {'M_' if kind in ('predict', 'fit') else 'module '}{number}")
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("The bottom module has learned before the top one runs forward", moves == [
     ("forward", 1), ("predict", 1), ("backward", 1), ("forward", 2), ("backward", 2), ("fit", 1)])
 
@@ -222,6 +223,7 @@ for name in runs:
 #   gradient at the top is softmax minus one-hot, and it does not see the label.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 quoted("93.1%", final["cdni-ls"], within=0.012)
 quoted("94.2%", final["backprop"], within=0.012)
 quoted("88.3%", first["1 interface"], within=0.025)
@@ -289,6 +291,7 @@ truth, target, cosine = (np.median(values, axis=0) for values in (truth, target,
 # after five epochs, backprop at 94%.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("nearly flat", np.ptp(target) < 0.25 and target.max() < 0.45)
 quoted("0.2", truth[-1], within=0.06)
 quoted("0.35", target.max(), within=0.06)
@@ -413,6 +416,7 @@ for k, late in ((1, 8), (4, 8), (8, 8), (8, 24)):
 # network that feeds another one.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("the guesses at the top interface are nearly exact, and those below are better than linear "
        "$M$'s", errors["rho = 1"][-1] < 0.08
        and (errors["rho = 1"][1:] < errors["cdni-ls"][1:]).all())
@@ -490,6 +494,7 @@ print("after 31 updates:", {name: f"{value:.1%}" for name, value in after_31.ite
 # updates, so accuracy *after an epoch* is lower, and images per second flatter the method.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("a ring at module $i$ stands wherever there is a square at module $i + 1$",
        np.array_equal(kinds["fit"][:-1], kinds["backward"][1:]))
 quoted("82.7%", after_31["cdni-stochastic"], within=0.03)
@@ -596,6 +601,7 @@ print(f"stopped: minibatch {last_seen}")
 # exploded, and the true gradient with them.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 seen = watched["without"][0]
 kept_scale = watched["with batch normalisation"][0]["activations"]
 stated("the $h_i$ keep their scale", max(max(kept_scale[m]) / min(kept_scale[m])
@@ -704,6 +710,7 @@ for label, results in reached.items():
 #   know when to stop. The absence of a `DivergenceError` proves nothing.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 low = {label: min(a or 0 for a in r["cdni-ls"]) for label, r in reached.items()}
 high = {label: max(a or 0 for a in r["cdni-ls"]) for label, r in reached.items()}
 ended = {label: all(a is not None for a in r["cdni-ls"]) for label, r in reached.items()}

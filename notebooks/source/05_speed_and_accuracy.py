@@ -133,6 +133,7 @@ plt.show()
 # needs no synthetic gradient. No bar is a mistake.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 split, spread, plain_loss, one, unlinked_rival = bars.values()
 stated("nearly four times as many images per second", 3.4 < split[0] < 4.2)
 stated("at 97% it is no sooner than backprop on one core", one[1] < 1 and target == "97%")
@@ -173,6 +174,7 @@ for method, ratio in count.items():
 # workers that do not wait: for each other, or for messages.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("a step is nearly twice the work", all(1.6 < v < 2.2 for v in count.values())
        and all(abs(timed[m] / v - 1) < 0.2 for m, v in count.items()))
 cost = json.loads((records / "step_cost.json").read_text())["runs"]
@@ -233,6 +235,7 @@ for name in (BACKPROP, SPLIT, DATA_PARALLEL, DELAYED, DNI, LOCAL_ERROR, LOCAL_LO
 # give 1.04 and 0.93. On a machine that drifts a tenth means nothing.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 def sooner(theirs, where="", k=1):
     return times_faster(LOCAL_ERROR + where, theirs + where)[k]
 
@@ -364,6 +367,7 @@ plt.show()
 # backprop's, and steps are 1.14 times as many. What is left is the machine, and the cut.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 in_record = read("steps")["findings"]
 quoted("1.88", earlier["parallel_limit"], within=0.005)
 stated("an accuracy (92% on the small set)", SMALL == 0.92)
@@ -431,6 +435,7 @@ axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("62 of 69 are within 15%", (abs(off - 1) < 0.15).sum() == 62 and len(off) == 69)
 stated("Nothing about that backprop changed", len(same) > 3)
 stated("Live, with and without latency",
@@ -538,6 +543,7 @@ for (count, latency, gbit), found in predictions.items():
 # --quick` (a few minutes, Linux).
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("without links data-parallel backprop is first", all(
     min(found, key=found.get) == "data-par." for (_, latency, _), found in predictions.items()
     if latency == 0))
