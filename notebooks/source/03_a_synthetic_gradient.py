@@ -112,11 +112,12 @@ plt.show()
 # | $F = [h_i, c, 1]$ | the features that $M_i$ sees | $(B, 139)$ |
 # | $W_i$ | $A_i$, $C_i$ and $b_i$ one above the other | $(139, 128)$ |
 #
-# So $M$ is a linear regression, whose squared error $\sum \|f W - \delta\|^2$ is to be made small.
-# (The network's own weights are called $W_4$ and so on.) There are two ways to fit it:
+# So $M$ is a linear regression, whose squared error $\|F W - \Delta\|^2$ is to be made small, where
+# the rows of $\Delta$ are the targets. (The network's own weights are called $W_4$ and so on.)
+# Two ways to fit it:
 #
 # - **By gradient steps**, as in the papers: for each minibatch one step (of Adam, say) against
-#   $F^\top (F W - \Delta)$, where the rows of $\Delta$ are the targets.
+#   $F^\top (F W - \Delta)$.
 # - **By least squares**, in closed form. Keep the sums $S \leftarrow \lambda S + F^\top F$ and $T
 #   \leftarrow \lambda T + F^\top \Delta$ and now and then solve $(S + \rho \bar s I)\, W = T$,
 #   with $\bar s$ the mean of $S$'s diagonal. The *forgetting factor* $\lambda$ lets the past
@@ -157,18 +158,18 @@ for method in ("cdni", "cdni-ls"):  # labels as context; fitted by Adam, by leas
               " error at the bottom", *(f"{r.sg_relative_error[0]:.1f}" for r in records))
 
 # %% [markdown]
-# (The *error* is defined below; a guess of zero has 1.) A random $M$ shouts: its guesses are more
-# than ten times as long as the true gradient, and drive the modules anywhere. Fitted by Adam, the
-# network has 19.5% of the images right after three epochs; from zero it has 84.7%. Least squares
-# forgives a random start, since its first solution overwrites $W$, but the few steps before that
-# leave a trace. At zero a module without a teacher stands still: **no gradient does less harm than
-# a wrong one.**
+# (The *error* is defined below; a guess of zero has 1. In your run last digits may differ.) A
+# random $M$ shouts: its guesses are more than ten times as long as the true gradient, and drive the
+# modules anywhere. Fitted by Adam, the network has less than a third of the images right after
+# three epochs; from zero it has about 85%. Least squares forgives a random start, since its first
+# solution overwrites $W$, but the few steps before that leave a trace. At zero a module without a
+# teacher stands still: **no gradient does less harm than a wrong one.**
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
 by_start = {key: [r.test_accuracy for r in records] for key, records in begun.items()}
-quoted("19.5%", by_start["cdni", "random"][-1], within=0.2)
-quoted("84.7%", by_start["cdni", "zero"][-1], within=0.02)
+stated("less than a third of the images right", by_start["cdni", "random"][-1] < 0.33)
+quoted("85%", by_start["cdni", "zero"][-1], within=0.015)
 stated("more than ten times as long as the true gradient",
        begun["cdni", "random"][0].sg_relative_error[0] > 11**2)
 stated("Least squares forgives a random start",
@@ -288,8 +289,7 @@ plt.show()
 #
 # **No more training would help.** Least squares *is* the minimum (but for the ridge), and Adam is a
 # little above it after twenty passes. At the minimum what is missed is at right angles to what is
-# guessed, so by Pythagoras $\text{cosine}^2 = 1 - \text{error}$. Away from it the two numbers say
-# different things.
+# guessed, so by Pythagoras $\text{cosine}^2 = 1 - \text{error}$.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
@@ -493,9 +493,9 @@ plt.show()
 # \frac{\partial h_{i+1}}{\partial h_i} , \qquad \text{and only at the top the true } \delta .$$
 #
 # A target that is made from a guess is called **bootstrapped**: carried back exactly, but of a
-# signal that is a guess. **So errors grow downwards.** What $M_{i+1}$ gets wrong comes down with
-# its guess and is part of the target of $M_i$, which learns it as if it were true, and then adds
-# what it gets wrong itself. The model at the bottom has its own error and those of all above.
+# signal that is a guess. **So errors grow faster downwards** than in models told the truth. What
+# $M_{i+1}$ gets wrong comes down with its guess and is part of the target of $M_i$, which learns it
+# as if it were true, and then adds what it gets wrong itself.
 #
 # The models named `bootstrapped` were taught so, beside the same network. In the right panel the
 # dotted line is all that the bottom one can know: it follows its *target*
@@ -504,7 +504,7 @@ plt.show()
 # suffers less: the cosine is 0.39 instead of 0.43. **Read errors against a target with care:** a
 # model can be close to its target and far from the truth.
 #
-# With Adam the start is slow besides, for good targets come down one interface at a time: while
+# With Adam the start is slow, for good targets come down one interface at a time: while
 # the model above still guesses near zero, its guess teaches nothing. After one epoch the cosines
 # were 0.57 at the top, 0.27 below and 0.11 at the bottom.
 
@@ -529,7 +529,9 @@ stated("better than anyone follows the truth",
 quoted("0.98", last[BOOT][0, 0], within=0.1)
 quoted("0.84", last[FORGETS][0, 0], within=0.05)
 stated("where the model that was told the truth has 0.84", last[FORGETS][0, 0] < last[BOOT][0, 0])
-stated("So errors grow downwards", last[BOOT][0, 0] > last[BOOT][1, 0] > last[BOOT][2, 0])
+stated("So errors grow faster downwards", last[BOOT][0, 0] > last[BOOT][1, 0] > last[BOOT][2, 0]
+       and last[BOOT][0, 0] - last[BOOT][2, 0]
+       > last[FORGETS][0, 0] - last[FORGETS][2, 0] + 0.05)
 quoted("0.39", last[BOOT][0, 1], within=0.05)
 quoted("0.43", last[FORGETS][0, 1], within=0.05)
 quoted("0.57", at[SLOW][31][2, 1], within=0.05)
@@ -618,9 +620,9 @@ right.legend(loc="lower right", fontsize=9)
 plt.show()
 ends = {method: history[-1] for method, history in histories.items()}
 for method, record in ends.items():
-    print(f"{method:9} {record.test_accuracy:.1%}", "error",
-          *(f"{e:.2f}" for e in record.sg_relative_error),
-          " cosine", *(f"{e:.2f}" for e in record.sg_cosine))
+    guessed = ["error", *(f"{e:.2f}" for e in record.sg_relative_error),
+               " cosine", *(f"{e:.2f}" for e in record.sg_cosine)]
+    print(f"{method:9} {record.test_accuracy:.1%}", *(guessed if record.sg_cosine else []))
 
 # %% [markdown]
 # On the left, all four steps go down, and the true gradient's goes down furthest.
@@ -633,13 +635,14 @@ for method, record in ends.items():
 # $h_1$. Without labels 0.23 becomes 0.56, but the guess is so short that the loss falls least.
 #
 # On the right, the network whose guesses end with an error of 0.77 at the bottom and a cosine of
-# 0.48 learns more slowly at first, and ends at 92.2%, where backpropagation has 92.5%. (It moved by
-# its guesses, unlike the one beside which models were taught above; hence not 0.98 and 0.39.) Rough
-# gradients cost time; they do not prevent learning.
+# 0.48 learns more slowly at first, and ends at about 92%, within a point of backpropagation. (It
+# moved by its guesses, unlike the network above; hence not 0.98 and 0.39.) Rough gradients cost
+# time; they do not prevent learning.
 #
 # And the limits. In training without labels (`dni`) the cosine at the bottom is near zero: nothing
-# of use arrives there (and an error above 1 is just bad). The network still gets to 85.1%, for its
-# top module has the true loss. The formula is for short steps while nobody else moves.
+# of use arrives there (here an error above 1 comes with a bad direction). The network still gets to
+# about 85%, for its top module has the true loss. $\langle g, \hat g \rangle > 0$ promises a
+# lower loss only for one short step of one module.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
@@ -662,14 +665,16 @@ stated("its errors add up to zero over each class",
        and missed[LABELS] < 0.5 * missed["Adam, labels"])
 quoted("0.77", FINAL.sg_relative_error[0], within=0.06)
 quoted("0.48", FINAL.sg_cosine[0], within=0.05)
-quoted("92.2%", FINAL.test_accuracy, within=0.02)
-quoted("92.5%", ends["backprop"].test_accuracy, within=0.015)
+quoted("92%", FINAL.test_accuracy, within=0.01)
+stated("within a point of backpropagation",
+       abs(FINAL.test_accuracy - ends["backprop"].test_accuracy) < 0.01)
 stated("learns more slowly at first",
        all(a.test_accuracy < b.test_accuracy for a, b in
            zip(histories["cdni-ls"][:4], histories["backprop"][:4], strict=True)))
 stated("the cosine at the bottom is near zero", abs(NO.sg_cosine[0]) < 0.1)
-stated("an error above 1", NO.sg_relative_error[0] > 1)
-quoted("85.1%", NO.test_accuracy, within=0.03)
+stated("here an error above 1 comes with a bad direction",
+       NO.sg_relative_error[0] > 1 and abs(NO.sg_cosine[0]) < 0.1)
+quoted("85%", NO.test_accuracy, within=0.02)
 
 # %% [markdown]
 # ## What to try next
