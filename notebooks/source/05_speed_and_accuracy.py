@@ -15,7 +15,7 @@
 #   minutes.
 # - **Words**: [glossary](glossary.md).
 
-# %%
+# %% jupyter={"source_hidden": true}
 import json
 import sys
 from dataclasses import replace
@@ -44,7 +44,7 @@ from sgdni.experiments.speed.contenders import (
 from sgdni.experiments.speed.race import times_faster as compare_rows
 from sgdni.experiments.speed.sweep import link_costs, measure, module_costs
 from sgdni.experiments.speed.tables import label
-from sgdni.plotting.colours import BLUE, ORANGE, SYNTHETIC, TRUE
+from sgdni.plotting.colours import BLUE, GREEN, ORANGE, SYNTHETIC, TRUE
 from sgdni.runs.methods import build_network
 from sgdni.runs.settings import Settings
 from sgdni.timeline import SCHEDULES, ModuleCost, step_seconds
@@ -52,6 +52,8 @@ from sgdni_course import quoted, stated, style
 
 style()
 plt.rcParams["figure.dpi"] = 85  # a smaller file
+
+# %%
 SEED = 0
 CLAIM = 3  # "over 3-fold"
 rng = np.random.default_rng(SEED)
@@ -70,26 +72,26 @@ race = {row["name"]: row for row in record["race"]}
 # ## The claim, and what it could mean
 #
 # The abstract of Bisong (2017) says that training with synthetic gradients (SG) is "over 3-fold
-# faster" than a standard multilayer perceptron, thanks to asynchronous learning. Its set-up
-# (data, network, machine, what was timed) is not available to us, so nothing here replicates it.
-# We ask instead: **of which comparisons is a sentence like that true?** Three things have to be
-# said before it means anything.
+# faster" than a standard multilayer perceptron, thanks to asynchronous learning. Its set-up is not
+# available to us, so nothing here replicates it. We ask instead: **of which comparisons is a
+# sentence like that true?** Three things have to be said before it means anything.
 #
 # - *Faster at what?* Images per second; the time until a module is updated; or the time to a test
 #   accuracy. A method that makes rough steps quickly can win the first and lose the last.
 # - *Faster than whom?* The same network can be trained in several ways without SG.
 # - *On what?* How many cores, and what a message between them takes.
 #
-# Most numbers of this lesson come from a [record](../benchmarks/records/race/README.md) that
-# `sgdni benchmark --speed --data mnist` made: all of MNIST, five layers, four of them hidden with
-# 256 units and batch normalisation, the first layer in one worker and the others in a second. All
-# methods began with the same weights, saw the same minibatches, had learning rates chosen on images
-# set aside, and took turns epoch by epoch, since machines drift. *DNI* (decoupled neural
+# Most numbers of this lesson come from a [record](../benchmarks/records/race/README.md) that `sgdni
+# benchmark --speed --data mnist` made: all of MNIST, four hidden layers of 256 units with batch
+# normalisation, the first layer in one worker and the others in a second. All methods began with
+# the same weights, saw the same minibatches, had learning rates chosen on images set aside (the
+# fewest steps to 97%), and took turns epoch by epoch, since machines drift. *DNI* (decoupled neural
 # interfaces) has its two modules at work at the same time: by local error, lesson 4's structured
-# model, fitted on every 8th step, or with the papers' linear model (`cdni-ls`).
+# model, fitted on every 8th step, or with the papers' linear model (`cdni-ls`; both see the labels,
+# unlike lesson 4's `dni`).
 #
-# Take one training, DNI by local error in two processes between which each message takes 5 ms, and
-# compare it with five rivals:
+# Take one training, DNI by local error in two processes between which each message takes 5 ms
+# (simulated), and compare it with five rivals:
 
 
 # %%
@@ -109,46 +111,48 @@ target = f"{100 * record['target']:g}%"
 bars = {name: times_faster(LOCAL_ERROR + links, rival) for name, rival in rivals.items()}
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plt.subplots(figsize=(7.5, 4.2))
+fig, axes = plt.subplots(figsize=(7.5, 4.4))
 at = np.arange(len(bars))[::-1]
-for shift, k, what, colour in ((0.18, 0, "images per second", BLUE),
-                               (-0.18, 1, f"time to {target}", ORANGE)):
+for shift, k, what, colour, ink in ((0.18, 0, "images per second", BLUE, "white"),
+                                    (-0.18, 1, f"time to {target}", ORANGE, "black")):
     values = [both[k] for both in bars.values()]
-    drawn = axes.barh(at + shift, np.log2(values), 0.34, color=colour, label=what)
-    axes.bar_label(drawn, [f" {v:.2f} " for v in values], fontsize=10)
+    axes.barh(at + shift, np.log2(values), 0.34, color=colour, label=what)
+    for y, v in zip(at + shift, values, strict=True):  # inside a long bar, else beyond its end
+        axes.text(np.log2(v), y, f" {v:.2f} ", fontsize=10, va="center_baseline",
+                  ha="left" if 1 <= v <= 2 else "right", color=ink if v > 2 else "black")
 axes.axvline(0, color="0.3", linewidth=1)
-axes.axvline(np.log2(CLAIM), color="0.3", linewidth=1, linestyle=":")
+axes.axvline(np.log2(CLAIM), color="0.3", linewidth=1.4, linestyle=":", zorder=0.9)
 ticks = (0.25, 0.5, 1, 2, 3, 4, 8)
 axes.set_xticks(np.log2(ticks), ["1/4", "1/2", "1", "2", "3", "4", "8"])
 axes.set(yticks=at, yticklabels=list(bars), xlim=np.log2([0.3, 10]), xlabel="times faster",
          title="One DNI training over 5 ms links, ten speed-ups")
 axes.grid(axis="y", visible=False)
-axes.legend(loc="center right")
+fig.legend(loc="outside lower center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The same training, from a claim that is true (nearly four times as many images per second as its
-# neighbour over the same links) to false ones, for instance: at 97% it is no sooner than backprop
-# on one core, which needs no links, and no sooner than a local loss over the same links, which
-# needs no synthetic gradient. No bar is a mistake.
+# The same training, from a claim that is true (nearly four times as many images per second as split
+# backprop) to claims that fail: "sooner than backprop on one core", which needs no links, is false
+# at 97%, and so is "sooner than a local loss over the same links", which needs no synthetic
+# gradient. No bar is a mistake.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
 split, spread, plain_loss, one, unlinked_rival = bars.values()
 stated("nearly four times as many images per second", 3.4 < split[0] < 4.2)
-stated("at 97% it is no sooner than backprop on one core", one[1] < 1 and target == "97%")
-stated("no sooner than a local loss over the same links", plain_loss[1] < 1)
+stated('"sooner than backprop on one core", which needs no links, is false at 97%',
+       one[1] < 1 and target == "97%")
+stated('so is "sooner than a local loss over the same links"', plain_loss[1] < 1)
 stated("the first layer in one worker and the others in a second",
        record["settings"]["cuts"] == [1])
 
 # %% [markdown]
 # ## Count the products: in one thread, DNI is more work
 #
-# Before measuring anything, count. A step of DNI computes what a step of backprop computes, and
-# then its SG models: they predict, and they are fitted (lesson 2). `sgdni.experiments.products`
-# lists every matrix product of a step. Beside the counts stands what was
-# [measured](../benchmarks/records/mnist/results.json) in one thread, on 784-256-256-256-10 with a
-# model after each hidden layer:
+# A step of DNI computes what a step of backprop computes, and then its SG models: they predict, and
+# they are fitted (lesson 2). `sgdni.experiments.products` lists every matrix product of a step.
+# Beside the counts stands what was [measured](../benchmarks/records/mnist/results.json) in one
+# thread, on 784-256-256-256-10 with a model after each hidden layer:
 
 # %%
 serial = json.loads((records / "mnist" / "results.json").read_text())
@@ -207,12 +211,14 @@ for found in [row["cost_vs_backprop"] for run in cost for row in run["rows"]
 
 # %%
 every = {"no links": "", "5 ms": links, "1 ms, 1 Gbit/s": ", 1 ms, 1 Gbit/s links"}
+SHOWN = {DNI: "DNI, linear model"}
 print(f"{'':26}{'kB':>7}" + "".join(f"{where:>18}" for where in every))
+print(" " * 33 + f"{'img/s  97%':>18}" * 3)
 for name in (BACKPROP, SPLIT, DATA_PARALLEL, DELAYED, DNI, LOCAL_ERROR, LOCAL_LOSS):
     rows = [race[name + where] for where in every.values() if name + where in race]
     cells = ["{images_per_second:.2f}  {seconds_to_target:.2f}".format(
         **compare_rows(row, race[BACKPROP])) for row in rows]
-    print(f"{name:26}{1e-3 * rows[0]['bytes_per_step']:7,.0f}"
+    print(f"{SHOWN.get(name, name):26}{1e-3 * rows[0]['bytes_per_step']:7,.0f}"
           + "".join(f"{cell:>18}" for cell in cells))
 
 # %% [markdown]
@@ -232,7 +238,7 @@ for name in (BACKPROP, SPLIT, DATA_PARALLEL, DELAYED, DNI, LOCAL_ERROR, LOCAL_LO
 #
 # Do not divide two numbers of the table: the text and the first figure give medians of ratios
 # within turns. Local error against the local loss at 5 ms has 0.94 and 0.87 there; the table would
-# give 1.04 and 0.93. On a machine that drifts a tenth means nothing.
+# give 1.04 and 0.93.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
@@ -343,7 +349,7 @@ levels = 2 * np.cumprod([1, *shares])
 names = ["two\nworkers", "more\nwork", "uneven\ncut", "company", "waiting", "more\nsteps"]
 fig, axes = plt.subplots(figsize=(7.5, 3.6))
 for i, (level, before) in enumerate(zip(levels, [0, *levels[:-1]], strict=True)):
-    colour = "0.7" if i == 0 else ORANGE if i == 5 else BLUE
+    colour = "0.7" if i == 0 else GREEN if level > before else ORANGE if i == 5 else BLUE
     axes.bar(i, level - before, 0.6, bottom=before, color=colour)
     axes.text(i, max(level, before) + 0.04, "2" if i == 0 else rf"$\times$ {shares[i - 1]:.2f}",
               ha="center", fontsize=10,
@@ -357,33 +363,43 @@ axes.grid(axis="x", visible=False)
 plt.show()
 
 # %% [markdown]
-# After *waiting* stands the speed-up in images per second, after *more steps* the one in time to an
-# accuracy (92% on the small set). (Other programs that run meanwhile count as company, too.) The
-# last one is owed by learning, not by the machine. Here it is worse than on all of MNIST, where it
-# is 1.23 times backprop's steps, and it grows with the number of interfaces: 2.23 times with four
-# of them (lesson 4).
+# After *waiting* (a green bar, above 1, is noise) stands the speed-up in images per second, after
+# *more steps* the one in time to an accuracy (92% on the small set). That ends below the line: with
+# the linear model two workers are there later than one core. The last factor is owed by learning,
+# not by the machine. Here it is worse than on all of MNIST, where it is 1.23 times backprop's
+# steps, and it grows with the number of interfaces: 2.23 times with four of them (lesson 4).
 #
-# By local error the first and the last factor are nearly 1: a step costs little more than
-# backprop's, and steps are 1.14 times as many. What is left is the machine, and the cut.
+# By local error a step costs little more than backprop's, and steps are 1.14 times as many in the
+# same record (three seeds), 1.26 times in the race (five): no count of steps is surer than that.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
 in_record = read("steps")["findings"]
 quoted("1.88", earlier["parallel_limit"], within=0.005)
 stated("an accuracy (92% on the small set)", SMALL == 0.92)
-stated("The last one is owed by learning", more_steps and more_steps > 1)
+stated("That ends below the line", levels[-1] < 1)
+stated("The last factor is owed by learning", more_steps and more_steps > 1)
 stated("Here it is worse than on all of MNIST", more_steps and more_steps > 1.23)
 quoted("1.23", in_record["cdni_ls_1_8"], within=0.005)
 quoted("2.23", in_record["cdni_ls_4_8"], within=0.005)
 quoted("1.14", in_record["local_error_1_8"], within=0.005)
 
+
+def more_steps_in_race(name):
+    """Steps to the target over backprop's, the median of ratios within a repeat."""
+    ours, theirs = (np.array([run["reached"][1] for run in race[row]["repeats"]])
+                    for row in (name, BACKPROP))
+    return float(np.median(ours / theirs))
+
+
+quoted("1.26", more_steps_in_race(LOCAL_ERROR), within=0.005)
+
 # %% [markdown]
 # ## Does the timeline predict this?
 #
-# Lesson 2 computed schedules from costs. An earlier
-# [record](../benchmarks/records/speed/README.md) tries it on many settings: latency, depth, width,
-# minibatch, how often the model is fitted. In each, the costs of single operations and
-# messages were measured, and the step time predicted from them, apart from the run itself.
+# Lesson 2 computed schedules from costs. For an earlier
+# [record](../benchmarks/records/speed/README.md) the costs of single operations and messages were
+# measured in many settings, and the step time was predicted from them, apart from the run itself.
 
 # %%
 points = [(row["predicted_over_measured"], point, row) for point in earlier["sweep"]
@@ -406,12 +422,13 @@ print(f"\nthe same one-core backprop, measured at {len(same)} points: "
       f"{1e3 * min(same):.1f} to {1e3 * max(same):.1f} ms a step")
 
 # %% [markdown]
-# So 62 of 69 are within 15%: the five factors are, most of the time, the whole story, and the
-# timeline may be asked about machines that we do not have. Look at those furthest off: what a
-# prediction leaves out (waking a process, the interpreter) weighs most where a step is short.
+# So 62 of 69 are within 15%: the first four factors are, most of the time, the whole story of a
+# step, and the timeline may be asked about machines that we do not have. Those furthest off have
+# short steps: there what a prediction leaves out (waking a process, the interpreter) weighs most.
+# (*DNI, threads*: linear model, modules in threads. *2 BLAS threads*: products on two cores.)
 #
-# The last line is a warning. Nothing about that backprop changed between the points; the machine
-# did. Never divide two times that were not measured in turns.
+# The last line is a warning: nothing about that backprop changed but the machine. Never divide
+# times that were not measured in turns.
 #
 # Live, with and without latency; the marks are predictions:
 
@@ -425,7 +442,8 @@ looks = {BACKPROP: (TRUE, ""), SPLIT: (BLUE, ""), DNI: (SYNTHETIC, "//")}
 for j, (name, (colour, hatch)) in enumerate(looks.items()):
     at = np.arange(2) + 0.26 * (j - 1)
     measured, predicted = steps[:, list(contenders).index(name)].T
-    axes.bar(at, measured, 0.24, color=colour, hatch=hatch, edgecolor="white", label=name)
+    axes.bar(at, measured, 0.24, color=colour, hatch=hatch, edgecolor="white",
+             label=SHOWN.get(name, name))
     axes.plot(at, predicted, "D", color="white", markeredgecolor="0.2", markersize=6,
               label="predicted" if j == 2 else None)
 axes.set(xticks=range(2), xticklabels=["no links", "5 ms links"], ylabel="ms a step",
@@ -437,7 +455,7 @@ plt.show()
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
 stated("62 of 69 are within 15%", (abs(off - 1) < 0.15).sum() == 62 and len(off) == 69)
-stated("Nothing about that backprop changed", len(same) > 3)
+stated("nothing about that backprop changed but the machine", len(same) > 3)
 stated("Live, with and without latency",
        steps[1, list(contenders).index(SPLIT), 0] > 10
        and steps[1, :, 0].argmax() == list(contenders).index(SPLIT))
@@ -446,9 +464,9 @@ stated("Live, with and without latency",
 # ## Which method for your situation?
 #
 # Now ask the timeline about yours. Below, the costs of a layer and of a message are measured here
-# and now, alone, the best of three rounds (whatever else runs can only add to them). The timeline
-# then plays every method through, with a hidden layer and a machine for each worker. That gives the
-# time of a step; how many steps learning takes is *not* measured here but taken from the records
+# and now, alone, the best of three rounds. The timeline then plays every method through, with a
+# hidden layer and a machine for each worker. That gives the time of a step; how many steps learning
+# takes is *not* measured here but taken from the records
 # [`links`](../benchmarks/records/links/links.png) and, for the local loss,
 # [`steps`](../benchmarks/records/steps/steps.png): MNIST, 256 units a layer, up to eight workers,
 # gradients up to 24 minibatches late.
@@ -471,13 +489,13 @@ counts, counted_steps = read("links")["rows"], read("steps")["findings"]
 
 
 def more_steps_of(method, count, late):
-    """Steps to 97% over backprop's; NaN where nobody has counted them."""
+    """Steps to 97% over backprop's: infinite if not there in three epochs, NaN if not counted."""
     if method == "local loss":
         every = [v for k, v in counted_steps.items() if k.startswith("local_loss")]
         return max(every) if count <= 8 and late <= 24 else np.nan
     known = next((n for n in (2, 4, 8) if n >= count), 99)
-    names = {"delayed": DELAYED, "local error": LOCAL_ERROR}
-    return steps_ratio(counts, known, names.get(method), late)
+    name = {"delayed": DELAYED, "local error": LOCAL_ERROR}.get(method)
+    return np.max([steps_ratio(counts, known, name, n) for n in (0, late)])  # later: no fewer
 
 
 def times(count, latency, gbit):
@@ -503,22 +521,23 @@ def first(found, among):
 
 pieces = [m for m in METHODS if m not in ("one core", "data-par.")]
 predictions = {situation: times(*situation) for situation in SITUATIONS}
-print("workers, link          " + "".join(f"{m:>12}" for m in METHODS))
+print("workers, link          " + "".join(f"{m:>13}" for m in METHODS))
 for (count, latency, gbit), found in predictions.items():
     where = f"{count}, {1e3 * latency:g} ms" + (f", {gbit:g} Gbit/s" if np.isfinite(gbit) else "")
-    print(f"{where:23}" + "".join(f"{value:12.2f}" for value in found.values()))
+    cells = [f"{value:13.2f}".replace("inf", "never") for value in found.values()]
+    print(f"{where:23}" + "".join(cell[-13:] for cell in cells))
     print(f"   first: {first(found, METHODS)}; in pieces: {first(found, pieces)}")
 
 # %% [markdown]
-# Times to 97%, backprop on one core being 1: smaller is sooner. *In pieces*: the network does not
-# fit one worker, so that backprop on one core and data-parallel backprop are out. What you should
-# find on any machine: without links data-parallel backprop is first, if the network fits each
-# worker. At 5 ms it is whoever does not wait, and the more so the more workers; with eight not the
-# delayed gradients, which come late through seven queues. The local loss is never behind local
-# error by more than a tie. Over 100 Mbit/s it depends: the faster your cores, the sooner it is best
-# to stay on one.
+# Times to 97%, backprop on one core being 1: smaller is sooner; *never*: most runs were not there
+# in three epochs. *In pieces*: the network does not fit one worker, so that backprop on one core
+# and data-parallel backprop are out. What you should find on any machine: without links
+# data-parallel backprop is first. At 5 ms it is whoever does not wait, and the more so the more
+# workers; with eight not the delayed gradients, which come late through seven queues. The local
+# loss is never behind local error by more than a tie. Over 100 Mbit/s it depends: the faster your
+# cores, the sooner it is best to stay on one.
 #
-# The same from what was recorded:
+# What was recorded:
 #
 # | your situation | use | because | record |
 # |---|---|---|---|
@@ -528,19 +547,19 @@ for (count, latency, gbit), found in predictions.items():
 # | the same: local error or local loss? | local loss | as soon, and simpler | [a] |
 # | two workers, 1 Gbit/s, it fits one | one core | who does not wait only ties with it | [a] |
 # | the same, 100 Mbit/s | one core | local error over the link: 0.31 times as soon | [b] |
-# | 8 workers, 5 ms | local error, local loss | 4.1 times as soon as backprop, late or not | [c] |
+# | 8 workers, 5 ms | local error, local loss | the first: predicted 4.1 times any backprop | [c] |
 # | no label says what a module is for | synthetic gradient | no local loss to write | lesson 7 |
 #
-# (With two workers delayed gradients do as well as the local loss. The local loss is not on the map
-# of [c], but it follows the same links as local error.)
+# **With two workers the records are less kind than the predictions**, in which those that do not
+# wait are ahead of one core over 1 ms and 1 Gbit/s, and over 5 ms; in the records they tie. There
+# both workers shared one machine (the factor *company*); here each has its own. The counts of steps
+# differ: the local loss took 1.26 times backprop's steps in [a], and takes 1.05 times here. Two
+# real machines should come out between.
 #
 # [cost]: ../benchmarks/records/step_cost.json
 # [a]: ../benchmarks/records/race/README.md
 # [b]: ../benchmarks/records/race-100mbit/README.md
 # [c]: ../benchmarks/records/links/links.png
-#
-# To measure more: `sgdni experiment links --quick` (about a minute) and `sgdni benchmark --speed
-# --quick` (a few minutes, Linux).
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.
@@ -555,6 +574,19 @@ stated("with eight not the delayed gradients",
 stated("The local loss is never behind local error by more than a tie", all(
     found["local loss"] < 1.1 * found["local error"] for found in predictions.values()
     if np.isfinite(found["local error"])))
+two_workers = [predictions[2, 1e-3, 1], predictions[2, 5e-3, np.inf]]
+who_goes_on = {"delayed": DELAYED, "local error": LOCAL_ERROR, "local loss": LOCAL_LOSS}
+stated("With two workers the records are less kind than the predictions", all(
+    1 / compare_rows(race[name + where], race[BACKPROP])["seconds_to_target"] > found[method]
+    for found, where in zip(two_workers, (gigabit, links), strict=True)
+    for method, name in who_goes_on.items()))
+stated("are ahead of one core over 1 ms and 1 Gbit/s, and over 5 ms; in the records they tie",
+       all(found[method] < 0.95 for found in two_workers for method in who_goes_on)
+       and all(abs(compare_rows(race[name + where], race[BACKPROP])["seconds_to_target"] - 1) < 0.08
+               for where in (gigabit, links) for name in who_goes_on.values()))
+quoted("1.26", more_steps_in_race(LOCAL_LOSS + gigabit), within=0.005)
+quoted("1.26", more_steps_in_race(LOCAL_LOSS + links), within=0.005)
+quoted("1.05", more_steps_of("local loss", 2, 8), within=0.005)
 at_5ms_8 = read("links")["findings"]["time_vs_best_8_5ms"]
 slowest_link = ", 1 ms, 0.1 Gbit/s links"
 quoted("0.93", sooner(DATA_PARALLEL), within=0.005)
@@ -568,7 +600,7 @@ quoted("4.1", at_5ms_8, within=0.05)
 # %% [markdown]
 # ## The verdict
 #
-# To be said without looking:
+# To remember:
 #
 # - **"Over 3-fold" is true in images per second, and nearly in time to 97%, against backprop that
 #   waits for slow links, because it waits for every message and every other worker, and DNI for
@@ -576,9 +608,8 @@ quoted("4.1", at_5ms_8, within=0.05)
 # - **Against backprop that needs no links, two cores make it about a tie, because a model is extra
 #   work, the cores get in each other's way, and a rough gradient needs more steps.**
 #
-# Where that leaves you: with a network that must be spread over machines, and slow links between
-# them, do not wait; and try the local loss first. With a network that fits on one machine, leave it
-# there.
+# So with a network that must be spread over slow links, do not wait, and try the local loss first.
+# One that fits on one machine, leave there.
 #
 # ## What to try next
 #
@@ -586,8 +617,7 @@ quoted("4.1", at_5ms_8, within=0.05)
 #   last one go?
 # - In the factors, measure with `cuts=(2,)`. Which factor pays for it?
 # - Draw the first figure for `DNI`, the papers' model. Is "over 3-fold" anywhere?
-# - Make the layers narrower, or wider, in `four`. Who is first now, and where? (The counts of steps
-#   stay those of 256 units.)
+# - Make the layers narrower, or wider, in `four`. Who is first now, and where?
 # - Run `sgdni benchmark --speed --data mnist` and put its `results.json` in the place of ours.
 # - Do the [exercises](exercises/05_speed_and_accuracy.ipynb): time to an accuracy, ratios with
 #   failures in them, the break-even latency, the factors, and the right rival.
