@@ -495,7 +495,8 @@ def more_steps_of(method, count, late):
         return max(every) if count <= 8 and late <= 24 else np.nan
     known = next((n for n in (2, 4, 8) if n >= count), 99)
     name = {"delayed": DELAYED, "local error": LOCAL_ERROR}.get(method)
-    return np.max([steps_ratio(counts, known, name, n) for n in (0, late)])  # later: no fewer
+    # Fewer steps with later gradients are chance: take the larger count.
+    return np.max([steps_ratio(counts, known, name, n) for n in (0, late)])
 
 
 def times(count, latency, gbit):
@@ -552,8 +553,8 @@ for (count, latency, gbit), found in predictions.items():
 #
 # **With two workers the records are less kind than the predictions**, in which those that do not
 # wait are ahead of one core over 1 ms and 1 Gbit/s, and over 5 ms; in the records they tie. There
-# both workers shared one machine (the factor *company*); here each has its own. The counts of steps
-# differ: the local loss took 1.26 times backprop's steps in [a], and takes 1.05 times here. Two
+# both workers shared one machine (the factor *company*); here each has its own. Counts of steps
+# differ, too: the local loss took 1.26 times backprop's steps in [a], and takes 1.05 times here. Two
 # real machines should come out between.
 #
 # [cost]: ../benchmarks/records/step_cost.json
