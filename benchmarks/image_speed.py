@@ -61,7 +61,7 @@ def main() -> None:
             row = rows[-1]
             print(f"{name:32} {row['milliseconds']:7.2f} ms, PyTorch "
                   f"{row['pytorch_milliseconds']:7.2f} ms: {row['time_vs_pytorch']:.2f} times")
-    record = {"machine": describe(), "threads": 1,
+    record = {"machine": describe("torch"), "threads": 1,
               "settings": {"batch": BATCH, "turns": args.turns, "dtype": "float32"}, "rows": rows}
     if args.out:
         args.out.write_text(json.dumps(record, indent=1) + "\n")

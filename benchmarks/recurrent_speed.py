@@ -50,7 +50,7 @@ def main() -> None:
         low, high = row["time_vs_sgdni_quartiles"]
         print(f"{name:28} {row['milliseconds']:8.2f} ms, {row['time_vs_sgdni']:.2f} times sgdni's "
               f"time ({low:.2f}-{high:.2f})")
-    record = {"machine": describe(), "threads": 1,
+    record = {"machine": describe("torch"), "threads": 1,
               "settings": {"size": args.size, "steps": args.steps, "turns": args.turns,
                            "dtype": "float32"},
               "rows": rows}

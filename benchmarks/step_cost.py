@@ -59,7 +59,7 @@ def main() -> None:
             runs.append(measure(settings, rivals, args.turns, args.steps))
             print(f"momentum {settings.momentum}, {len(settings.hidden)} hidden layers\n"
                   f"{render(runs[-1])}\n")
-    record = {"machine": describe(), "blas_threads": 1, "runs": runs}
+    record = {"machine": describe("torch"), "blas_threads": 1, "runs": runs}
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(record, indent=1) + "\n")

@@ -151,7 +151,7 @@ stated("At the other end it is the forward lock", np.isclose(waited[2, "forward 
 #   for $\delta_i$ comes later, as a message, and the model is *fitted* to it. No update lock, no
 #   backward lock. Let predict and fit take 1 ms each.
 # - **Fully unlocked**: the module's input is predicted as well, so there is no forward lock
-#   either. We let that model cost as much as the SG model; it is green and pink, too.
+#   either. We let that model cost as much as the SG model; it is hatched below.
 
 # %%
 FIVE = ("locked backprop", "model-parallel backprop", "pipelined backprop", "decoupled",

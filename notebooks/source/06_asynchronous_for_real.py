@@ -15,7 +15,7 @@
 #   minutes.
 # - **Words**: [glossary](glossary.md).
 
-# %%
+# %% jupyter={"source_hidden": true}
 import sys
 import threading
 from dataclasses import replace
@@ -40,6 +40,8 @@ style()
 if sys.platform == "emscripten":
     print("This Python runs in a browser and has no threads: the cells below stop with an error. "
           'What needs no workers runs: engine="sequential".')
+
+# %%
 SEED = 0
 rng = np.random.default_rng(SEED)
 data = load("mnist-5k")
@@ -133,9 +135,10 @@ figure
 # %% [markdown]
 # Worker 1 holds the bottom module, time runs to the right, the numbers count minibatches. In the
 # upper two panels one works while the other waits: worker 1 has sent $h_1$ and needs $\delta_1$.
-# In the lower two both are at work at once, often on different minibatches, and the pink pieces
-# are targets of earlier minibatches being fitted. (Most fits only add to the sums; every eighth
-# solves for new weights and takes longer. The prediction gives each the mean.)
+# In the lower two both are at work at once, and the pink pieces are targets of earlier minibatches
+# being fitted. (Most fits only add to the sums; every eighth solves for new weights and takes
+# longer. The prediction gives each the mean.) Little is won by that here: what worker 1 no longer
+# waits it spends on predicting and fitting.
 #
 # The predicted panels are tidier. In the measured ones an operation takes now longer, now
 # shorter, because threads share caches, memory and the interpreter, and the system has other
@@ -146,6 +149,7 @@ figure
 
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 def both_busy(intervals):
     """Return the share of the time in which both workers are at work."""
     work = [i for i in intervals if i.kind != "queued"]
@@ -207,15 +211,17 @@ plt.show()
 # $\delta_1$ come down. Decoupled, it is locked for its own work only, whatever the link costs.
 # The top module sees the true loss in either case and never waits for an answer.
 #
-# Over direct queues there is little in it. The bottom module no longer waits, but it predicts and
-# fits, which backprop does not, and it shares the interpreter with another thread at work: only one
-# of them runs Python code at a time. Locks cost most where waiting is long.
+# Over direct queues there is little in it, since the bottom module now predicts and fits. It also
+# shares the interpreter with another thread at work: only one of them runs Python code at a time,
+# though the matrix products, in which most of the time goes, run side by side. Locks cost most
+# where waiting is long.
 #
 # `locked_seconds` starts when the forward pass starts. `recorder.update_latencies()` starts when
 # the input has *arrived*, so it counts the time in the queue as well. For the top module of a
 # decoupled pair that can be much longer: minibatches wait before it. That is a queue, not a lock.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("over the slow link never less than 40 ms for a minibatch",
        min(slow_locked.locked_seconds()[0]) >= 2 * LATENCY)
 stated("Decoupled, it is locked for its own work only, whatever the link costs",
@@ -258,9 +264,11 @@ figure
 
 # %% [markdown]
 # Each of the panels shows the same 50 ms. Backprop loses two latencies for every minibatch.
-# Decoupled, a latency only decides *which* minibatch the top worker is at.
+# Decoupled, a latency only decides *which* minibatch the top worker is at, as long as the queue has
+# room. (At 20 ms it is full now and then, and worker 1 waits.)
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 def per_step(schedule, latency, **options):
     return step_seconds(predicted(schedule, latency, **options), STEPS)
 
@@ -298,9 +306,9 @@ measured = {key: step_seconds(recorder.intervals, STEPS) for key, recorder in ru
 # %% [markdown]
 # The price of a large queue is **staleness**: by how many minibatches a target is late. The target
 # of minibatch $t$ is of use from the first prediction after its fit on; if that is the one for
-# minibatch $s$, its staleness is $s - t$. With the modules in turn, as in lesson 4, this is always
-# 1. Here it can be counted from the record: targets are fitted in order, one for each minibatch,
-# and every `fit` notes the minibatch that its worker was at.
+# minibatch $s$, its staleness is $s - t$, and always one with the modules in turn, as in lesson 4.
+# Here it can be counted from the record: targets are fitted in order, one for each minibatch, and
+# every `fit` notes the minibatch that its worker was at.
 
 
 # %%
@@ -339,12 +347,14 @@ plt.show()
 # takes the next. With a queue of 8 most of the latency is hidden. Right, what hides it: over slow
 # links a large queue holds many minibatches on the way, and the targets come correspondingly late.
 #
-# Over direct queues staleness has a strict bound: `queue_size + 1`. When the bottom worker has put
-# minibatch $s$ into the queue, number $s$ less the queue's size must have left it, so the top
-# worker was done with the one before, and its target is there. (It can even be 0: if the top
-# worker is quick, the target of $s$ arrives before the prediction for $s$ itself.)
+# Over direct queues staleness has a strict bound: `queue_size + 1`. If minibatch $s$ has just gone
+# into a queue with $q$ places, then $s - q$ has been taken out of it. So the top worker had
+# finished $s - q - 1$, and its target is there. Over a slow link add the minibatches that pass
+# while a target travels. (Staleness can even be 0: if the top worker is quick, the target of $s$
+# arrives before the prediction for $s$ itself.)
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("backprop cannot take less than two latencies for a minibatch",
        all(measured["model-parallel backprop", latency] > 1.9 * latency for latency in latencies))
 stated("and a queue of 1 not less than one",
@@ -389,6 +399,7 @@ print(f"{sum(same)} of {len(same)} arrays are equal, bit for bit")
 # is by local error, lesson 4's other model, with targets late by 96.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("Every weight, running mean, momentum and sum of the SG model is the same to the last bit",
        all(same) and ours.keys() == theirs.keys())
 
@@ -450,6 +461,7 @@ plt.show()
 # learned all the while.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 early = {stale: accuracy[96 // EVERY - 1] for stale, accuracy in curves.items()}
 late_by_96 = curves[96]
 quoted("80%", early[96], within=0.04)
@@ -506,6 +518,7 @@ print("threads left behind:", threading.active_count() - before)
 # may now be some minibatches further than the top one: a broken run is no state to go on from.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("and no thread is left", threading.active_count() == before)
 
 # %% [markdown]

@@ -14,7 +14,7 @@
 #   minutes.
 # - **Words**: [glossary](glossary.md).
 
-# %%
+# %% jupyter={"source_hidden": true}
 import json
 from pathlib import Path
 
@@ -45,6 +45,8 @@ from sgdni_course import quoted, stated, style
 
 style()
 plt.rcParams["figure.dpi"] = 84  # six figures in a small file
+
+# %%
 SEED = 0
 RECORDS = Path("../benchmarks/records")
 
@@ -84,9 +86,9 @@ def quiet(share):
 #
 # 1. *The layer rests.* It moves by $-X^\top \hat\delta$, so that must be zero:
 #    $$X^\top (hA + cC + b) = 0 .$$
-#    $A$ is here a number, and not zero. $cC + b$ is a multiple of the label 0 or 1, and a constant.
-#    So $-hA$, a combination of $X$'s columns, is the least-squares fit of $cC + b$ by such
-#    combinations. The best guess at labels by a linear map is what a **least-squares
+#    $A$ is here a number, above zero, as $p$ grows with $h$. $cC + b$ is a multiple of the label 0
+#    or 1, and a constant. So $-hA$, a combination of $X$'s columns, is the least-squares fit of $cC
+#    + b$ by such combinations. The best guess at labels by a linear map is what a **least-squares
 #    classifier** gives, $\hat c$. So $h = \alpha \hat c + \beta$ with two numbers $\alpha$ and
 #    $\beta$: its *direction* is that of $\hat c$, whatever the loss.
 # 2. *$M$ rests.* It is a least-squares fit, so what it misses, $\delta - \hat\delta$, correlates
@@ -108,7 +110,7 @@ def quiet(share):
 
 # %%
 STEPS, EVERY, SIZE = 1000, 20, 300
-LOOKS = {"backprop": {"color": TRUE}, "linear": {"color": BLUE},
+LOOKS = {"backprop": {"color": TRUE}, "linear": {"color": BLUE, "dashes": (4, 2)},
          "local error": {"color": ORANGE}}
 log_loss, squared = SoftmaxCrossEntropy(), MeanSquaredError()
 
@@ -195,6 +197,7 @@ for name, h in {**logits, "reached by the linear SG": ended["linear"]}.items():
 # down.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("Both curves fall to next to nothing",
        max(curve[-1] for curve in by_squares.values()) < 1e-9)
 stated("the gap is the predicted one", abs(by_log["linear"][-1] - (end - best)) < 1e-6
@@ -212,9 +215,9 @@ stated("its *head* is at the optimum", head_gap < 1e-9)
 # %% [markdown]
 # ### A critical point that was not there
 #
-# A *critical point* is one where training stands still. Under mild conditions, say Czarnecki et
-# al., the problem's own critical points are kept. (Not so above: a linear SG that starts at the log
-# loss's optimum leaves it.) And new ones may come in. The shortest example has a squared error, one
+# A *critical point* is one where training stands still. The problem's own critical points are kept
+# where $M$ can be exact at them. (On the log loss it cannot: a linear SG that starts at the optimum
+# leaves it.) And new ones may come in. The shortest example has a squared error, one
 # output $h = Xw$, and a model that is **not** told the answer: $\hat\delta = hA + b$. Let the
 # columns of $X$ be *white*: uncorrelated, of mean 0 and variance 1. The layer moves by
 #
@@ -274,11 +277,12 @@ plt.show()
 # Grey rings: equal loss, its optimum at the star. Dots are starts, squares are ends. Told the
 # answer, every path ends at the optimum. Not told, every path is a straight line towards zero (the
 # cross) or away from it, and it ends where that line is nearest to the star. (Some go a little too
-# far first and come back: the fit of $M$ lags behind.) Those ends lie on the dotted circle. **Each
-# of them is a critical point that the problem does not have**, and only one is good. This is one
-# more reason why lesson 3 gave labels to $M$.
+# far first and come back: the fit of $M$ lags behind.) Those ends lie on the dotted circle. **All
+# of its points but the star are critical points that the problem does not have.** This is one more
+# reason why lesson 3 gave labels to $M$.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("Told the answer, every path ends at the optimum",
        all(np.linalg.norm(ws[-1] - aim) < 1e-3 for ws in paths[True]))
 stated("it ends where that line is nearest to the star", all(
@@ -296,13 +300,13 @@ stated("it ends where that line is nearest to the star", all(
 # $$\hat\delta = a z + C_y + b \qquad\Longrightarrow\qquad
 # \hat L(z) = \tfrac{a}{2} z^2 + (C_y + b)\, z + \text{const} .$$
 #
-# A **parabola**. Its least is at $z^* = -(C_y + b) / a$, a finite target: a linear SG acts like a
+# A **parabola**. Its minimum is at $z^* = -(C_y + b) / a$, a finite target: a linear SG acts like a
 # squared error. The true log loss of a right answer falls for ever. For local error, with one logit
 # and $e = \sigma(sz + r) - 1$ for the right class ($\sigma$ the logistic function, $s$ and $r$ the
-# head's weights, $p$ what was $P$),
+# head's weights, $P$ a number here),
 #
-# $$\hat\delta = p\, e \qquad\Longrightarrow\qquad
-# \hat L(z) = \tfrac{p}{s} \log\bigl(1 + \exp(-sz - r)\bigr) + \text{const} .$$
+# $$\hat\delta = e P \qquad\Longrightarrow\qquad
+# \hat L(z) = \tfrac{P}{s} \log\bigl(1 + \exp(-sz - r)\bigr) + \text{const} .$$
 #
 # That is a log loss again, on a stretched axis (a *temperature* of $1/s$) and with another weight.
 #
@@ -327,26 +331,26 @@ for axes, (name, steps) in zip(panels, (("linear", EARLY), ("linear", LATE),
     if np.isfinite(row["least_at"]):
         axes.plot(row["least_at"], 0, "v", color=BLUE, markersize=8)
     axes.set(title=f"{name}, {steps:,} steps", xlabel="logit of the right class", ylim=(-0.3, 8))
-panels[0].set_ylabel("loss, from its least")
+panels[0].set_ylabel("loss, from its minimum")
 handles = {text: handle for axes in panels
            for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
 fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=9)
 plt.show()
 for (name, steps), row in implied.items():
-    least = f"{row['least_at']:.1f}" if np.isfinite(row["least_at"]) else "never"
-    print(f"  {name:12} {steps:5,} steps: least at {least:>5}, slope at a logit of "
+    least = f"minimum at {row['least_at']:.1f}" if np.isfinite(row["least_at"]) else "no minimum"
+    print(f"  {name:12} {steps:5,} steps: {least:14}, slope at a logit of "
           f"{implicit_loss.FAR:g}: {round(row['far'], 2) + 0:.2f}")
 
 # %% [markdown]
 # (In the grey band are nine in ten examples of the class. A slope above zero pushes the logit
 # down.)
 #
-# The linear model has its least at a logit between 2 and 4 early on, and further out later, as the
-# network's logits grow. **Beyond it, right answers are pushed back**: at a logit of 8 with a slope
-# well above zero, where the true loss wants next to nothing. Among the examples, though, it has
-# about the right slope, for that is what least squares fit. So in practice the parabola does less
-# harm than it looks. Local error falls for ever, as the truth does. Its form is right, and its size
-# is not: that is the other temperature.
+# The linear model has its minimum at a logit between 2 and 4 early on, and further out later, as
+# the network's logits grow. **Beyond it, right answers are pushed back**: at a logit of 8 with a
+# slope well above zero, where the true loss wants next to nothing. Among the examples, though, it
+# has about the right slope, for that is what least squares fit. So in practice the parabola does
+# less harm than it looks. Local error falls for ever, as the truth does. Its form is right, and its
+# size is not: that is the other temperature.
 #
 # ### And sometimes it descends nothing
 #
@@ -357,9 +361,10 @@ for (name, steps), row in implied.items():
 #
 # $$A = \tfrac12 (A + A^\top) + \tfrac12 (A - A^\top) .$$
 #
-# The first part is a parabola's. The second, the *antisymmetric* one, gives $hA$ at a right angle
-# to $h$: follow it, and you go round and come back, and were pushed all the way. No loss does that.
-# How large is it, at an interface of 64 units, in a network with two hidden layers for digits?
+# The first part is a parabola's. The second, the *antisymmetric* one, adds to $\hat\delta$ what is
+# at a right angle to $h$: follow it, and you go round and come back, and were pushed all the way.
+# No loss does that. How large is it, at an interface of 64 units, in a network with two hidden
+# layers for digits?
 
 # %%
 data = load("mnist-5k")
@@ -382,7 +387,8 @@ for name, value in share.items():
 # step.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
-stated("has its least at a logit between 2 and 4 early on, and further out later",
+# Checks what the text says.
+stated("has its minimum at a logit between 2 and 4 early on, and further out later",
        2 < implied["linear", EARLY]["least_at"] < 4
        and implied["linear", LATE]["least_at"] > implied["linear", EARLY]["least_at"] + 0.3)
 stated("at a logit of 8 with a slope well above zero",
@@ -422,8 +428,8 @@ for name in ("linear", "local error", "top only"):
           *(f"{heart[name, place]['epochs']:8g}" for place in places))
 print(f"  backprop: {heart['backprop', 0]['epochs']}; top only, known in the end:",
       *(f"{heart['top only', place]['known']:.0%}" for place in places))
-print("known in the end:", {f"{name} {place}": f"{row['known']:.0%}"
-                            for (name, place), row in heart.items() if name != "top only"})
+least = min(row["known"] for (name, _), row in heart.items() if name != "top only")
+print(f"  known in the end by all others: {least:.0%} or more")
 print(f"linear after layer 1 at twice the rate: {twice[100][1]:.0%} after 100 epochs, "
       f"{twice[400][1]:.0%} after 400")
 
@@ -437,10 +443,11 @@ print(f"linear after layer 1 at twice the rate: {twice[100][1]:.0%} after 100 ep
 # above the model see the truth, and can make up for what the ones below learned wrongly.
 #
 # One caution. At twice the rate the linear SG after layer 1 knows no more after 100 epochs than the
-# control does. One would say: no capacity. But give it time, and it gets there. It was
-# *instability*, as in lesson 4. Before you say that a method cannot, try a smaller step.
+# control does. One would say: no capacity. But give it time, and it gets there; at half that rate,
+# as above, it did so sooner. Before you say that a method cannot, try a smaller step.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 known = [row["known"] for (name, _), row in heart.items() if name != "top only"]
 quoted("90%", random_labels.GOAL, within=0)
 stated("all know nearly all labels", min(known) > 0.97)
@@ -455,6 +462,8 @@ stated("Local error is close to backpropagation from everywhere", all(
 stated("knows no more after 100 epochs than the control does",
        twice[100][1] <= random_labels.memorise("top-only", settings, digits, 100)[1])
 stated("give it time, and it gets there", twice[400][0] < 400)
+stated("at half that rate, as above, it did so sooner", heart["linear", 1]["epochs"] < twice[400][0]
+       and settings.lr == 2 * HEART["rates"][0])
 
 # %% [markdown]
 # ## What do the layers say?
@@ -516,8 +525,10 @@ fig, panels = plt.subplots(1, 4, figsize=(7.5, 3))
 for axes, (measure, title) in zip(panels, titles.items(), strict=True):
     for name, colour in looks.items():
         if name != "backprop" or measure in ("contrast", "probe"):
-            axes.plot(layers, [inside[name, layer][measure] for layer in layers], "o-",
-                      color=colour, markersize=3.5, linewidth=1.5, label=name)
+            again = name == "backprop again"
+            axes.plot(layers, [inside[name, layer][measure] for layer in layers],
+                      "o--" if again else "o-", color=colour, markersize=3.5, linewidth=1.5,
+                      label=name, zorder=3 if again else 2)
     axes.axvline(INSIDE["cut"] + 0.5, color="0.5", linewidth=1, linestyle=":")
     axes.set(xlabel="layer", xticks=layers, ylim=(0, 1.03))
     axes.set_title(title, fontsize=10)
@@ -540,8 +551,9 @@ for name in looks:
 # an inverse, $hA + cC + b$ is $(h - h^*_y) A$: every example of class $y$ is pulled to the same
 # place $h^*_y$, the target of the parabola above. So the layers below gather each class at once.
 # Local error does so less. But mind the pink line. Two backprop networks differ in contrast as
-# well, by more than local error from the nearer one. They differ in seed, and often in the rate of
-# their choice. With one backprop network alone we would have found a "difference" for everybody.
+# well, by more than local error does from the nearer of them. They differ in seed, and often in the
+# rate of their choice. With one backprop network alone we would have found a "difference" for
+# everybody.
 #
 # **Probes.** All trained networks are within a few points in every layer; with 500 test images two
 # points are nothing. The untrained one falls from layer to layer.
@@ -554,13 +566,14 @@ for name in looks:
 # time are small, and theirs may show more. But hold any such claim beside the yardstick.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 stated("Under a linear SG the diagonal stands out in layer 3 already", of("contrast", "linear")[2]
        > of("contrast", "backprop")[4] - 0.08)
 stated("classes are told apart more than in *both* backprop networks, in every layer",
        np.all(of("contrast", "linear") > np.maximum(of("contrast", "backprop"),
                                                     of("contrast", "backprop again"))))
-stated("Two backprop networks differ in contrast as well, by more than local error from the "
-       "nearer one", abs(of("contrast", "backprop") - of("contrast", "backprop again")).mean()
+stated("Two backprop networks differ in contrast as well, by more than local error does from the "
+       "nearer of them", abs(of("contrast", "backprop") - of("contrast", "backprop again")).mean()
        > np.minimum(abs(of("contrast", "local error") - of("contrast", "backprop")).mean(),
                     abs(of("contrast", "local error") - of("contrast", "backprop again")).mean()))
 trained = [of("probe", name) for name in looks if name != "untrained"]
@@ -588,14 +601,15 @@ stated("An untrained network shows what unlike looks like", all(
 # | local error | $eP$, with the best $P$ for the targets | targets |
 # | linear | $hA + cC + b$ | targets |
 # | sign-symmetric | $e$ times the signs of the best $P$ | signs |
-# | Kickback | each unit hears one class's error, times one number | a number a unit |
+# | Kickback | unit $j$ hears one class's error: $e_k \tau_j$, $k = j$ modulo 10 | $\tau_j$ |
 # | feedback alignment (FA) | $e$ through two random, fixed matrices and a ReLU | nothing |
 # | direct feedback (DFA) | $eB$, with $B$ random and fixed | nothing |
 # | local loss | $eR^\top$, the head's own gradient | nothing |
 # | top only | 0, the control | nothing |
 #
 # The figure puts two numbers against each other: the cosine of $\hat\delta$ with the true gradient
-# at the end of training, mean over the interfaces, and the test accuracy.
+# at the end of training, mean over the interfaces, and the test accuracy. (One seed, and one
+# learning rate for all; the record chooses rates: `sgdni experiment one-view`.)
 
 # %%
 VIEW = {"data": "mnist-5k", "width": 64, "layers": 4, "steps": 300, "rates": (0.1,), "aside": 500}
@@ -635,6 +649,7 @@ for name, row in view.items():
 # to be compared with that.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 rules = [name for name in view if name not in ("backprop", "top only")]
 stated("All seven rules are far above the control",
        len(rules) == 7 and min(right[name] for name in rules) > right["top only"] + 0.2)
@@ -672,7 +687,13 @@ for name, (method, apart) in DEEP.items():
         fifty[name, recipe] = accuracy(method, deep, data, 100)
     print(f"  {name:24}", *(f"{fifty[name, recipe]:20.0%}" for recipe in RECIPES))
 recorded = json.loads((RECORDS / "depth" / "results.json").read_text())
-print("\nthis project, all of MNIST:", recorded["finding"])
+MANY = recorded["settings"]["deep"]
+long = {name: [np.median(recorded["findings"][f"accuracy_{d}_{name.replace(' ', '_')}"])
+               for d in MANY] for name in depth.DEEP}
+print("\nrecord: all of MNIST, two epochs, the best of six recipes for each")
+print(f"  {'hidden layers':22}", *(f"{d:8}" for d in MANY))
+for name, reached in long.items():
+    print(f"  {name:22}", *(f"{share:8.1%}" for share in reached))
 
 # %% [markdown]
 # By the first recipe backpropagation fails, and one linear SG in the middle is no better than its
@@ -682,18 +703,22 @@ print("\nthis project, all of MNIST:", recorded["finding"])
 # does, at best*.
 #
 # Local error at every tenth layer is ahead by both, since no error has to cross more than ten
-# layers. That is a gain from more interfaces, and a local loss with the same heads has it as well:
-# in `sgdni experiment depth` each chooses among six recipes, for two epochs. The last line above
-# says what came out: both are at 95%, above the best of backpropagation. A hundred minibatches say
-# who starts quickly, and no more.
+# layers. That is a gain from more interfaces, and a local loss with the same heads has it as well.
+# In the last table, of `sgdni experiment depth`, each has chosen among six recipes. One linear SG
+# in the middle keeps up with backpropagation at every depth there. With fifty layers local error
+# and the local loss are at 95%, above the best of backpropagation. A hundred minibatches say who
+# starts quickly, and no more.
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
+# Checks what the text says.
 first, second = RECIPES
-long = {name: np.median(recorded["findings"][f"accuracy_50_{name}"])
-        for name in ("local_error", "local_loss", "backprop")}
-quoted("95%", long["local_error"], within=0.01)
-stated("both are at 95%, above the best of backpropagation",
-       abs(long["local_error"] - long["local_loss"]) < 0.01 < long["local_loss"] - long["backprop"])
+error, loss, truth = (long[name][-1] for name in ("local error", "local loss", "backprop"))
+quoted("95%", error, within=0.01)
+stated("One linear SG in the middle keeps up with backpropagation at every depth there", all(
+    abs(a - b) < 0.01 for a, b in zip(long["linear in the middle"], long["backprop"],
+                                      strict=True)))
+stated("With fifty layers local error and the local loss are at 95%, above the best of "
+       "backpropagation", MANY[-1] == 50 and abs(error - loss) < 0.01 < loss - truth)
 stated("backpropagation fails", fifty["backprop", first] < 0.3)
 stated("is no better than its control", fifty["linear, in the middle", first]
        < fifty["its control", first] + 0.04)

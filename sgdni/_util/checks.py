@@ -7,6 +7,8 @@ by :mod:`sgdni.schedules.divergence`.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -100,3 +102,10 @@ def check_count(name: str, value: int, low: int = 1, high: float = np.inf) -> No
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise ValueError(f"{name}: expected a whole number, got {value!r}")
     check_range(name, value, low, high)
+
+
+def check_each_once(name: str, values: Iterable[Hashable]) -> None:
+    """Refuse a value that is there twice. Raises ValueError."""
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise ValueError(f"{name}: expected each once, got {value} {count} times")

@@ -16,6 +16,7 @@ from sgdni.cli.options import CheckFailed, flag
 from sgdni.experiments.catalogue import EXPERIMENTS
 from sgdni.experiments.frame import Experiment, Finding, Held, compare, picture, run
 from sgdni.experiments.record import folder_for, read, record_file
+from sgdni.experiments.tables import count
 
 MOST_PRINTED = 40  # findings
 
@@ -91,7 +92,7 @@ def _run(args: argparse.Namespace) -> None:
     for name, value in findings[:MOST_PRINTED]:
         print(f"  {name}: {_spell(value)}")
     if (more := len(findings) - MOST_PRINTED) > 0:
-        print(f"  and {more} more findings in results.json")
+        print(f"  and {count(more, 'more finding')} in results.json")
     print(f"Written: {folder / 'results.json'}")
     broken = _report(compare(experiment, results, record), results, record) if record else None
     try:

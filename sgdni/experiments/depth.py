@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sgdni._util.checks import check_count
+from sgdni._util.checks import check_count, check_each_once
 from sgdni.data import Dataset, load
 from sgdni.experiments.after_steps import accuracy
 from sgdni.experiments.frame import Experiment, Findings, Progress
@@ -73,7 +73,7 @@ def places(depth: int, apart: int | None) -> tuple[int, ...]:
 
 def with_depth(name: str, depth: int, settings: dict, data: Dataset, aside: Dataset, seed: int
                ) -> dict:
-    """Return the error of one method at one depth, at the rate that is best on images aside."""
+    """Return a row: the accuracy of one method at one depth, at the rate that is best aside."""
     method, _ = METHODS[name]
     of = [Settings(hidden=(settings["width"],) * depth, lr=rate, seed=seed)
           for rate in settings["rates"]]
@@ -84,7 +84,7 @@ def with_depth(name: str, depth: int, settings: dict, data: Dataset, aside: Data
 
 
 def deep(name: str, depth: int, settings: dict, data: Dataset, aside: Dataset, seed: int) -> dict:
-    """Return the accuracy of a contender in a deep network, by the recipe that is best aside."""
+    """Return a row: the accuracy of a contender in a deep network, by its best recipe aside."""
     method, apart, _ = DEEP[name]
     tried = {}
     for text in settings["recipes"]:
@@ -99,6 +99,12 @@ def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """Return everybody's test accuracy, at few layers and at many."""
     for name in ("width", "steps", "deep_width", "deep_steps"):
         check_count(name, settings[name])
+    for name, least in (("depths", 1), ("deep", 2)):  # an interface needs a layer on each side
+        check_each_once(name, settings[name])
+        for depth in settings[name]:
+            check_count(name, depth, least)
+    for text in settings["recipes"]:
+        recipe(text)
     data = load(settings["data"])
     aside = data.validation_split(settings["aside"], np.random.default_rng(seed))
     rows: list[dict] = []

@@ -159,7 +159,7 @@ def draw(results: dict) -> Figure:
                             and (row["model"], row["steps"]) == (name, steps)], MODELS[name])
         axes.set(title=f"{name}, {steps:,} minibatches", xlabel="logit of the right class")
         axes.title.set_fontsize(10)
-    panels[0].set_ylabel("loss, from its least")
+    panels[0].set_ylabel("loss, from its minimum")
     panels[0].legend(frameon=False, fontsize=8, loc="upper right")
     _draw_shares(panels[3], [row for row in rows if row["what"] == "interface"])
     s = results["settings"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,11 @@ from sgdni._util.version import __version__
 from sgdni.runs.cuts import cores
 
 
-def describe() -> dict:
-    """Return machine, versions and BLAS kernel as a JSON-ready dict."""
+def describe(*rivals: str) -> dict:
+    """Return machine, versions and BLAS kernel as a JSON-ready dict.
+
+    `rivals` are packages that were measured beside this one, where they are installed.
+    """
     blas = [
         {k: pool.get(k) for k in ("internal_api", "version", "architecture", "threading_layer")}
         for pool in blas_libraries()
@@ -27,8 +32,7 @@ def describe() -> dict:
         "numpy": np.__version__,
         "blas": blas,
         "sgdni": __version__,
-        # Only where it is a rival: nothing here imports it.
-        **({"torch": sys.modules["torch"].__version__} if "torch" in sys.modules else {}),
+        **{name: version(name) for name in rivals if find_spec(name)},
     }
 
 

@@ -123,10 +123,21 @@ def find(rows: list[dict]) -> Findings:
                 float(np.mean(row["cosines"])) if row["cosines"] else None)
     names = [name.removeprefix("cosine_") for name in findings if name.startswith("cosine_")
              and name != "cosine_top_only"]
-    ranks = [np.argsort(np.argsort([median(findings[f"{what}_{name}"]) or 0 for name in names]))
-             for what in ("cosine", "accuracy")]
-    findings["rank_correlation"] = float(np.corrcoef(*ranks)[0, 1])
+    pairs = [(median(findings[f"cosine_{name}"]), median(findings[f"accuracy_{name}"]))
+             for name in names]
+    findings["rank_correlation"] = _rank_correlation(
+        [pair for pair in pairs if None not in pair])  # None: most of its runs diverged
     return findings
+
+
+def _rank_correlation(pairs: list[tuple[float, float]]) -> float | None:
+    """Return Spearman's correlation, ranks of equals being their mean; None where it has none."""
+    both = np.array(pairs).reshape(-1, 2).T
+    ranks = [(values[:, None] > values).sum(axis=1) + (values[:, None] == values).sum(axis=1) / 2
+             for values in both]
+    if min(len(set(values)) for values in ranks) < 2:
+        return None
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def say(findings: Findings) -> str:

@@ -65,10 +65,11 @@ def memorise(method: str, settings: Settings, data: Dataset, epochs: int
 
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
-    """Return everybody's epochs, at the rate that is best for other images with other labels."""
-    for name in ("size", "layers", "width", "epochs"):
+    """Return everybody's epochs, at the rate that is best for another draw of images and labels."""
+    for name in ("layers", "width", "epochs"):
         check_count(name, settings[name])
     images = load(settings["data"])
+    check_count("size", settings["size"], 1, len(images.x_train))
     data, others = (by_heart(images, settings["size"], np.random.default_rng([seed, k]))
                     for k in (0, 1))
     base = Settings(hidden=(settings["width"],) * settings["layers"], activation="tanh",
@@ -157,7 +158,7 @@ EXPERIMENT = Experiment(
     "random-labels", "labels learned by heart: what a synthetic gradient costs, by its place",
     run, find, say, draw,
     full={"data": "mnist", "size": 1000, "layers": 4, "width": 128, "epochs": 200,
-          "rates": (0.02, 0.01, 0.05, 0.1, 0.005)},
+          "rates": (0.02, 0.01, 0.05, 0.1, 0.005, 0.2, 0.4)},
     quick={"data": "mnist-5k", "width": 64, "epochs": 100, "rates": (0.02,)},
     tolerance={"epochs_to_90_backprop": 0.2},
 )

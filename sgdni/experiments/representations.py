@@ -57,14 +57,17 @@ def trained(name: str, settings: dict, data: Dataset, aside: Dataset, seed: int
     best = max(of, key=lambda s: accuracy(method, s, aside, steps)) if len(of) > 1 else of[0]
     trainer = build_trainer(method, best, data)
     reached = accuracy_after(trainer, steps)
+    if not reached:  # weights that are no numbers have nothing to be compared
+        raise ValueError(f"rates: {name} diverges at {best.lr:g}, expected a smaller one")
     return trainer.schedule.network, best.lr, reached
 
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """Return every measure of every contender's layers."""
-    for name in ("width", "layers", "cut", "steps", "images"):
+    for name in ("width", "layers", "cut", "steps"):
         check_count(name, settings[name])
     data = load(settings["data"])
+    check_count("images", settings["images"], 10 * data.n_classes)  # pairs of every class
     aside = data.validation_split(settings["aside"], np.random.default_rng(seed))
     rng, rows, reference = np.random.default_rng(seed), [], []
     learn, look = (rng.permutation(len(x))[: settings["images"]]

@@ -25,7 +25,8 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
     nor backward the output; backward is linear in v, leaves nothing from the batch before, and
     overwrites `grads`; `backward_params` agrees with it; a twin computes the same, and neither it
     nor the layer sees what the other runs meanwhile; parameters and gradients are looked up anew,
-    where other arrays may stand.
+    where other arrays may stand; no other attribute is an array that somebody may take for a
+    parameter (names of constants begin with an underscore).
 
     Parameters
     ----------
@@ -54,8 +55,7 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
                          f"parameter")
     require_float64({**_variable_inputs(x), **layer.params})
     report = Report(_name(layer))
-    apart = [name for name, value in vars(layer).items()
-             if not name.startswith("_") and _of_floats(value)]
+    apart = [name for part in getattr(layer, "layers", [layer]) for name in _outside(part)]
     with _restored(layer):
         x = _apply(np.copy, x)
         for p in layer.params.values():
@@ -68,14 +68,19 @@ def check_layer(layer: Layer | Module, x: Arrays, rng: np.random.Generator) -> R
         gradients = _check_backward(report, layer, x, v, u)
         for name in apart:
             report.expect(False, f"{name}: an array outside of params, so never trained, and "
-                                 f"outside of buffers, so in no checkpoint")
+                                 f"outside of buffers, so in no checkpoint (a constant's name "
+                                 f"begins with an underscore)")
         compare(report, lambda: _flat(layer.forward(x, True)), _flat(v),
                 {**_variable_inputs(x), **layer.params}, gradients, rng)
     return report
 
 
-def _of_floats(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+def _outside(layer: Layer) -> list[str]:
+    """Return the names of public attributes that are arrays, and none that is trained or saved."""
+    inside = [*layer.params.values(), *layer.buffers.values()]
+    return [name for name, value in vars(layer).items()
+            if not name.startswith("_") and isinstance(value, np.ndarray)
+            and value.dtype.kind == "f" and not any(value is array for array in inside)]
 
 
 def _check_forward(report: Report, layer: Layer | Module, x: Arrays) -> Arrays:

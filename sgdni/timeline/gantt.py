@@ -10,8 +10,7 @@ from matplotlib.patches import Patch
 from sgdni.plotting.colours import GREEN, ORANGE, PINK, SKY
 from sgdni.schedules import Interval
 
-#: kind: (colour, hatch, label). The minibatch's number is written inside, so none relies on colour
-#: alone.
+#: kind: (colour, hatch, label). Colours that differ in a grey print, too.
 KINDS = {
     "forward": (SKY, "", "forward"),
     "backward": (ORANGE, "", "backward and update"),

@@ -170,8 +170,8 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
 
     Targets come back as messages and are fitted when they are there. Without the forward lock
     (synthetic inputs too) nobody waits for anything: a worker makes its input up, and of the real
-    ones that have come since it last looked the newest teaches its input model. These models are
-    taken to cost as much as the SG models.
+    ones that have come since it last looked, and of the targets, the newest teaches (see
+    UnlockedAsynchronous). Input models are taken to cost as much as the SG models.
     """
     workers, last = _Workers(len(costs)), len(costs) - 1
     up, down = ([_Link(cost, latency, bandwidth) for _ in range(last)]
@@ -186,24 +186,25 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
             ready = arrived[i][step] if forward_lock else 0.0
             taken[i][step] = max(workers.free[i], ready)
             if not forward_lock and i > 0:
-                came = sum(at <= workers.free[i] for at in inputs[i])
-                for _ in range(came):
-                    inputs[i].popleft()
-                if came:
-                    workers.run(i, step, "fit input", costs[i - 1].fit)
+                if came := _come(inputs[i], workers.free[i]):
+                    workers.run(i, step, "fit input",
+                                costs[i - 1].fit + came * links.up.receive)
                 workers.run(i, step, "predict input", costs[i - 1].predict)
-            seconds = cost.forward + links.up.receive * (i > 0) + links.up.send * (i < last)
+            seconds = cost.forward + links.up.send * (i < last and (forward_lock or fits))
+            seconds += links.up.receive * (i > 0 and forward_lock)
             sent = workers.run(i, step, "forward", seconds, ready)
             if i < last:
                 if forward_lock and step >= queue_size:
                     sent = max(sent, taken[i + 1][step - queue_size])  # waits for room
                     workers.free[i] = sent
-                arrived[i + 1][step] = up[i].send(sent)
-                if fits:
-                    inputs[i + 1].append(arrived[i + 1][step])
-                while targets[i] and targets[i][0] <= workers.free[i]:
-                    targets[i].popleft()
-                    workers.run(i, step, "fit", cost.fit + links.down.receive)
+                if forward_lock:
+                    arrived[i + 1][step] = up[i].send(sent)
+                elif fits:
+                    inputs[i + 1].append(up[i].send(sent))
+                while came := _come(targets[i], workers.free[i], most=1 if forward_lock else None):
+                    workers.run(i, step, "fit", cost.fit + came * links.down.receive)
+                    if not forward_lock:
+                        break
                 workers.run(i, step, "predict", cost.predict)
             seconds = cost.learn
             if fits and i > 0:
@@ -212,6 +213,15 @@ def decoupled(costs: Sequence[ModuleCost], steps: int, *, latency: float = 0.0,
             if fits and i > 0:
                 targets[i - 1].append(down[i - 1].send(end))
     return workers.intervals
+
+
+def _come(arrivals: deque[float], now: float, most: int | None = None) -> int:
+    """Take the messages that are there, at most so many; return their number."""
+    count = 0
+    while arrivals and arrivals[0] <= now and count != most:
+        arrivals.popleft()
+        count += 1
+    return count
 
 
 SCHEDULES: dict[str, Callable[..., list[Interval]]] = {

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from sgdni.experiments import convolutions
-from sgdni.experiments.convolutions import CONTENDERS, EXPERIMENT, draw, find, run, say
+from sgdni.experiments.convolutions import (
+    CONTENDERS,
+    EXPERIMENT,
+    beside_the_paper,
+    draw,
+    find,
+    run,
+    say,
+)
+from sgdni.runs.settings import Settings
 
 
 def test_rates_are_chosen_on_images_set_aside(monkeypatch):
@@ -16,6 +25,7 @@ def test_rates_are_chosen_on_images_set_aside(monkeypatch):
 
     def pretend(method, settings, data, steps):
         calls.append((method, settings.lr, data.name, steps))
+        assert settings.head_units == (256 if method == "local-error" else Settings().head_units)
         aside = data.name.endswith("validation")
         return 1 - abs(settings.lr - 0.05) if aside else settings.lr
 
@@ -44,6 +54,41 @@ def test_findings_are_medians_by_name():
     assert found["accuracy_backprop"] == 0.911 and found["accuracy_local_error_sum"] == 0.551
     assert len(found) == 2 * len(CONTENDERS)
     assert "backprop 91.1% and 51.1%" in say(found)
+
+
+def test_the_sentence_tells_of_who_was_there():
+    found = {name: share for name, share in find(rows()).items() if "local_loss" in name}
+    assert say(found) == "Right on one digit and on the sum of two: local loss 97.1% and 57.1%"
+
+
+def test_the_table_has_everybody_and_dashes_for_what_was_not_asked():
+    found = find(rows())
+    small = {"accuracy_backprop": 0.9, "accuracy_cdni_least_squares": 0.8}
+    head, _, *lines = beside_the_paper({"small": small, "large": found}).splitlines()
+    assert head.split(" | ")[1:4] == ["small, one digit", "large, one digit",
+                                      "large, the sum of two"]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(CONTENDERS)
+    assert {line.count("|") for line in lines} == {head.count("|")}
+    cells = {line.split(" | ")[0]: line.split(" | ")[1:] for line in lines}
+    assert cells["| cDNI, least squares"][:2] == ["20.0", "5.9"]
+    assert cells["| local error, means"][0] == "-"
+
+
+@pytest.mark.parametrize("wrong, complaint", [
+    ({"steps": 0, "sum_steps": 0}, "got 0 for both"), ({"sum_steps": -1}, "sum_steps: expected"),
+    ({"contenders": ("backprop", "backprop")}, "contenders: expected each once")])
+def test_what_is_wrong_is_refused_before_the_work(monkeypatch, wrong, complaint):
+    monkeypatch.setattr(convolutions, "accuracy", lambda *of: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=complaint):
+        run(EXPERIMENT.full | wrong, 0, lambda share: None)
+
+
+def test_two_steps_are_enough_to_choose_a_rate(monkeypatch):
+    steps = []
+    monkeypatch.setattr(convolutions, "accuracy", lambda m, s, d, n: steps.append(n) or 0.5)
+    run({**EXPERIMENT.full, **EXPERIMENT.quick, "rates": (0.1, 0.05), "steps": 2, "sum_steps": 0},
+        0, lambda share: None)
+    assert set(steps) == {1, 2}
 
 
 def test_the_picture_names_everybody_and_has_a_dot_a_seed():

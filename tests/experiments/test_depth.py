@@ -53,6 +53,17 @@ def test_recipes_are_settings_and_others_are_refused():
     assert all(map(recipe, EXPERIMENT.full["recipes"]))
 
 
+@pytest.mark.parametrize("wrong, complaint", [
+    ({"deep": (1,)}, "deep: expected .* 2"), ({"deep": (12, 12)}, "deep: expected each once"),
+    ({"depths": (3, 3)}, "depths: expected each once, got 3 2 times"),
+    ({"recipes": ("relu-bn-sgd-0.1", "fast")}, "recipes: .* got fast")])
+def test_what_is_wrong_is_refused_before_the_work(data, monkeypatch, wrong, complaint):
+    monkeypatch.setattr(depth, "load", lambda name: data)
+    monkeypatch.setattr(depth, "accuracy", lambda *of: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=complaint):
+        run(SMALL | wrong, 0, lambda share: None)
+
+
 def test_interfaces_stand_between_the_layers():
     assert places(50, 10) == (10, 20, 30, 40) and places(50, None) == (25,)
     assert places(10, 10) == (5,)  # none is ten layers below the last

@@ -9,7 +9,16 @@ import pytest
 from helpers import blobs
 
 from sgdni.experiments import one_view
-from sgdni.experiments.one_view import CONTENDERS, EXPERIMENT, draw, find, run, say, settings_of
+from sgdni.experiments.one_view import (
+    CONTENDERS,
+    EXPERIMENT,
+    _rank_correlation,
+    draw,
+    find,
+    run,
+    say,
+    settings_of,
+)
 from sgdni.experiments.record import as_written
 from sgdni.runs.methods import build_network
 from sgdni.schedules import Decoupled
@@ -71,6 +80,16 @@ def test_findings_and_how_alike_the_rankings_are():
     assert found["rank_correlation"] == pytest.approx(-1)
     assert "Most accurate is local loss (cosine 0.20, accuracy 57.0%)" in say(found)
     assert "Nearest to the true gradient is local error (cosine 0.80" in say(found)
+
+
+def test_ranks_of_equals_are_their_mean_and_who_diverged_has_none():
+    pairs = [(0.1, 0.5), (0.2, 0.5), (0.3, 0.9), (0.4, 0.9)]
+    assert _rank_correlation(pairs) == pytest.approx(0.8944, abs=1e-4)
+    assert _rank_correlation([(0.1, 0.5), (0.2, 0.5)]) is None and _rank_correlation([]) is None
+    lost = [{"seed": 0, "contender": name, "accuracy": 0.0, "cost": 1.0, "cosines": []}
+            for name in CONTENDERS]
+    found = find(lost)
+    assert found["rank_correlation"] is None and say(found)
 
 
 def test_the_picture_copes_with_a_run_that_diverged(rows):

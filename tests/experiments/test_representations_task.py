@@ -41,6 +41,15 @@ def test_everybody_has_every_layer_and_the_untrained_one_no_rate(rows):
     assert {row["rate"] for row in rows} - {None} <= set(SMALL["rates"])
 
 
+@pytest.mark.parametrize("wrong, complaint", [
+    ({"images": 3}, "images: expected .*30"), ({"rates": (1e30,)}, "rates: backprop diverges")])
+def test_what_nothing_can_be_seen_in_is_refused(monkeypatch, wrong, complaint):
+    data = blobs(np.random.default_rng(0), n_train=640, n_test=80)
+    monkeypatch.setattr(representations, "load", lambda name: data)
+    with pytest.raises(ValueError, match=complaint):
+        run(SMALL | wrong, 0, lambda share: None)
+
+
 def test_backprop_is_like_itself_and_another_seed_is_another_network(rows):
     for row in rows:
         exact = row["contender"] == "backprop"

@@ -27,6 +27,26 @@ def test_wrong_code_is_caught_for_the_right_reason(wrong, rng):
         assert any(wrong.violation in text for text in report.violations), report.violations
 
 
+def test_an_array_that_nobody_trains_is_found_in_a_module_and_a_constant_is_none(rng):
+    class Constant(Layer):
+        def __init__(self, name):
+            super().__init__()
+            setattr(self, name, np.full(4, 0.7))
+            self._name = name
+
+        def forward(self, x, training=True):
+            return getattr(self, self._name) * x
+
+        def backward(self, dy):
+            return getattr(self, self._name) * dy
+
+    x = rng.standard_normal((6, 4))
+    assert check_layer(Module([Constant("_scale")], SGD(0.1)), x, rng).passed
+    for wrong in (Constant("scale"), Module([Constant("scale")], SGD(0.1))):
+        [violation] = check_layer(wrong, x, rng).violations
+        assert violation.startswith("scale: an array outside of params")
+
+
 def test_the_parts_of_the_wrong_batch_norms_add_up_to_the_right_one(rng):
     layer = wrong_layers.BatchNormPart(4, dtype=np.float64)
     assert check_layer(layer, rng.standard_normal((7, 4)), rng).passed

@@ -128,9 +128,6 @@ def kill_a_rank(rng: random.Random, mark: str, folder: Path, seconds: float) -> 
     over = run.poll() is not None
     send(rng.choice(who[name]), how)
     fine = all_gone(mark, GONE_SECONDS["ranks"])
-    for left in alive(mark):
-        send(left, signal.SIGKILL)
-    run.wait()
     return f"{name}, {how.name}{', over before' if over else ''}", fine
 
 
@@ -152,6 +149,8 @@ def main() -> int:
             if not fine:
                 print(f"try {k}: {how}", *(line for _, line in alive(mark).values()),
                       (Path(folder) / "errors").read_text()[-2000:], sep="\n", flush=True)
+            for left in alive(mark):
+                send(left, signal.SIGKILL)
         tally[how if fine else "WRONG"] += 1
         wrong += not fine
     for how, count in sorted(tally.items()):

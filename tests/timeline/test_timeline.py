@@ -62,6 +62,21 @@ def test_without_the_forward_lock_nobody_waits():
     assert min(i.start for i in locked if i.worker == 1) == 101
 
 
+def test_without_the_forward_lock_a_message_costs_when_it_comes():
+    links, steps = Links(up=LinkCost(send=0.25, receive=0.5)), 12
+
+    def seconds(kind, worker, **options):
+        return [i.end - i.start for i in SCHEDULES["fully unlocked"](
+            TWO, steps, links=links, **options) if (i.kind, i.worker) == (kind, worker)]
+
+    assert set(seconds("forward", 1, latency=1000)) == {1.0}  # nothing to receive
+    fits = seconds("fit input", 1)  # the newest of several teaches, all of them were received
+    assert len(fits) < steps and {round(s, 9) % 0.5 for s in fits} == {0.0} and min(fits) == 1.0
+    assert len(seconds("fit input", 1, fit_every=4)) <= 3
+    sends = [round(s, 9) for s in seconds("forward", 0, fit_every=4)]
+    assert sends == [1.25, 1.0, 1.0, 1.0] * 3
+
+
 def test_data_parallel_workers_share_the_work_and_wait_for_the_ring():
     costs = [ModuleCost(4, 8, nbytes=60), ModuleCost(4, 4, 4, nbytes=30)]
     assert step("data-parallel backprop", costs) == pytest.approx(24 / 2)
