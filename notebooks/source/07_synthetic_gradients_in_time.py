@@ -189,7 +189,8 @@ print(inspect.getsource(Truncated._teach))
 #   at the state *before* the window comes **for nothing**; TBPTT throws it away. It contains this
 #   window's losses, which are true, and $\gamma \hat\delta$ from the window's end, which is a
 #   guess. A bootstrapped target.
-# - `target=False`: nobody below asks for the gradient of the inputs.
+# - `target=False`: nobody below asks for the gradient of the inputs. (`c` is empty without an
+#   interface.)
 # - `_teach` fits $M$ at the state before the window, with the context of back then, to that target.
 #   Only in streams whose episode went on (`_goes_on`): the others were never asked.
 # - `x.starts` says where an episode begins, which may be amid a window: there the state is set to
