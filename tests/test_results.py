@@ -529,10 +529,17 @@ def test_what_is_said_of_convolutions():
     assert convolutions.beside_the_paper({"8-16": two["findings"], "8-16-16": found}) in RESULTS
     for size in (two["findings"], found):  # "level"
         assert abs(size["accuracy_local_error"] - size["accuracy_backprop"]) < 0.002
+    longer = recorded("cnn-longer.json")
+    assert longer["settings"] == s | {"steps": 0, "sum_steps": 2000, "contenders": [
+        "top only", "backprop", "local error", "local loss"]}
+    control, error, loss = (f"{100 * (longer['findings']['accuracy_backprop_sum'] - value):.1f}"
+                            for value in (longer["findings"][f"accuracy_{name}_sum"] for name in (
+                                "untrained", "local_error", "local_loss")))
+    assert (f"the control is {control} points behind, local error {error} and the local loss {loss}"
+            in WORDS)
     above = [100 * (two["findings"][f"accuracy_{name}"] - two["findings"]["accuracy_untrained"])
              for name in ("cdni", "dni")]
-    assert f"models are {above[0]:.1f} points above that control" in WORDS
-    assert round(above[0], 1) == round(above[1], 1)
+    assert 0.45 < min(above) and max(above) < 0.55  # "half a point"
     assert max(found["accuracy_dni"], found["accuracy_cdni"]) < found["accuracy_untrained"]
     assert (s["channels"], s["sum_steps"], s["steps"]) == ([8, 16, 16], 1000, 938)
     digit, untrained, error, loss = (

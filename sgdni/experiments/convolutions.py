@@ -148,7 +148,7 @@ EXPERIMENT = Experiment(
     run, find, say, draw,
     full={"contenders": ("top only", "backprop", "DNI", "cDNI", "local error", "local loss"),
           "data": "mnist", "half": False, "channels": (8, 16, 16), "steps": 938,
-          "sum_steps": 2000, "rates": (0.1, 0.03), "aside": 5000,
+          "sum_steps": 1000, "rates": (0.1, 0.03), "aside": 5000,
           # A head with fewer units is less accurate, and so is a P that is held to it less. Adam's
           # steps are as large for the small gradient of a pixel, so such models have a low rate.
           "head_units": 256, "rho": 10.0, "sg_kernel": 3, "sg_lr": 1e-4},
