@@ -303,6 +303,39 @@ def test_what_is_said_of_the_newer_race():
     assert sooner(DELAYED, net) == found["time_to_target_1ms_1gbit_vs_best_rival"]
 
 
+def test_what_is_said_of_the_race_of_convolutions():
+    record = json.loads((ROOT / "benchmarks/records/race-cnn/results.json").read_text())
+    found, rows = record["findings"], {row["name"]: row for row in record["race"]}
+    assert found == findings(record["race"])
+    assert document(record) == (ROOT / "benchmarks/records/race-cnn/README.md").read_text()
+    s = record["settings"]
+    assert (s["hidden"], s["cuts"], record["target"], record["epochs"], record["repeats"]) == (
+        [16, 32], [1], 0.98, 1, 3)
+
+    def faster(rival: str, ours: str = LOCAL_ERROR, of: str = "images_per_second") -> str:
+        return f"{times_faster(rows[ours], rows[rival])[of]:.2f}"
+
+    def sooner(rival: str, ours: str = LOCAL_ERROR) -> str:
+        return faster(rival, ours, "seconds_to_target")
+
+    threads, slow = "backprop, 2 BLAS threads", f", {Links(0.005)}"
+    said = RESULTS[RESULTS.index("And for convolutions"):]
+    said = said[:said.index("Where does the time")]
+    for words in (
+            f"makes {faster(BACKPROP)} times the images",
+            f"at 98% {sooner(BACKPROP)} times as\n  soon",
+            f"{faster(threads)} and {sooner(threads)} times: a",
+            f"next to nothing ({faster(BACKPROP, threads)})",
+            f"best rival, {faster(DATA_PARALLEL)} and {sooner(DATA_PARALLEL)}, a tie",
+            f"local loss {faster(LOCAL_LOSS)} and {sooner(LOCAL_LOSS)}",
+            f"is {faster(BACKPROP, DNI)} and {sooner(BACKPROP, DNI)} times as fast",
+            f"{sooner(SPLIT + slow, LOCAL_ERROR + slow)} times as soon as model",
+            f"{sooner(DATA_PARALLEL + slow, LOCAL_ERROR + slow)} times as data"):
+        assert words in said, words
+        said = said.replace(words, "", 1)
+    assert re.findall(r"\d\.\d\d(?!\d)", said.replace("0.98", "")) == []
+
+
 def test_what_is_said_of_the_race_over_100_mbit():
     record = json.loads((ROOT / "benchmarks/records/race-100mbit/results.json").read_text())
     found, rows = record["findings"], {row["name"]: row for row in record["race"]}
@@ -318,7 +351,7 @@ def test_what_is_said_of_the_race_over_100_mbit():
     assert sooner(DATA_PARALLEL) == found["time_to_target_vs_best_rival"]
     assert sooner(DELAYED, True) == found["time_to_target_1ms_100mbit_vs_best_rival"]
     said = RESULTS[RESULTS.index("The same race another day"):]
-    said = said[:said.index("Where does the time")]
+    said = said[:said.index("And for convolutions")]
     for words, value in {
         "makes 1.60 times the images": found["images_per_second_vs_backprop"],
         "1.06 times those": found["images_per_second_vs_best_rival"],
