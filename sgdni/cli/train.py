@@ -138,8 +138,7 @@ def _resumed_job(path: Path, args: argparse.Namespace) -> dict:
     if (job.keys() != {*DEFAULTS, "settings"} or not isinstance(job["settings"], dict)
             or any(type(job[name]) is not type(value) for name, value in DEFAULTS.items())):
         raise CheckpointError(f"{path}: not made by sgdni train; nothing was restored")
-    Settings.from_dict(job["settings"])  # which may not be sound either
-    return job
+    return {**job, "settings": Settings.from_dict(job["settings"]).to_dict()}  # or not sound either
 
 
 def _epoch(trainer: Trainer, epochs: int) -> EpochRecord:

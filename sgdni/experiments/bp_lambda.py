@@ -94,8 +94,8 @@ def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     The rate, or forgetting factor, is the one that does best in the worst of three other worlds:
     near the edge of stability a rate may serve two of them and break down in the third.
     """
-    for name in ("steps", "streams"):
-        check_count(name, settings[name])
+    check_count("steps", settings["steps"], 10)  # between looks
+    check_count("streams", settings["streams"])
     for rho in settings["rho"]:
         check_range("rho", rho, 0, 1)
     rows = []

@@ -189,8 +189,9 @@ def compare(experiment: Experiment, results: dict, record: dict) -> list[Held]:
         middle = _middle(recorded)
         if middle is not None:
             numbers = [float(v) for v in _values(recorded) if v is not None]
-            slack = max(np.ptp(numbers), experiment.tolerance.get(name, 0.05) * abs(middle))
-            low, high = float(min(numbers) - slack), float(max(numbers) + slack)
+            least, most = min(numbers), max(numbers)
+            slack = max(most - least, experiment.tolerance.get(name, 0.05) * abs(float(middle)))
+            low, high = least - slack, most + slack
         held.append(Held(name, recorded, results["findings"].get(name), low, high))
     return held
 

@@ -10,7 +10,8 @@ import numpy as np
 def median(values: Iterable[float | None]) -> float | None:
     """Return the median, with None taken for infinity; None where the median is infinite."""
     values = [np.inf if value is None else value for value in values]
-    found = float(np.median(values)) if values else np.inf
+    with np.errstate(over="ignore", invalid="ignore"):  # the mean of the middle two
+        found = float(np.median(values)) if values else np.inf
     return found if np.isfinite(found) else None
 
 

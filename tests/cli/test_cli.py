@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -83,6 +84,19 @@ def test_an_existing_checkpoint_is_not_overwritten_by_a_new_run(tmp_path, capsys
     assert main(words) == 2
     assert "exists; go on from it with --resume" in capsys.readouterr().err
     assert checkpoint.read_bytes() == before
+
+
+def test_a_checkpoint_that_names_no_sg_model_goes_on_without_one(tmp_path):
+    path = tmp_path / "run.npz"
+    assert main(["train", *SMALL, "--epochs", "1", "--checkpoint", str(path)]) == 0
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    del manifest["about"]["settings"]["settings"]["sg"]
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {**members, "manifest.json": json.dumps(manifest)}.items():
+            file.writestr(name, content)
+    assert main(["train", "--resume", str(path), "--epochs", "2"]) == 0
 
 
 def test_resume_refuses_options_it_would_ignore(tmp_path, capsys):

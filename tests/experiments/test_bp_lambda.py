@@ -30,6 +30,12 @@ def test_the_exact_gradient_is_that_of_the_losses_to_come(rng):
     np.testing.assert_allclose(h @ world.P + world.q, slopes, rtol=1e-6)
 
 
+def test_fewer_steps_than_there_are_between_looks_are_refused():
+    with pytest.raises(ValueError, match="steps: expected .* 10"):
+        run(SMALL | {"steps": 9}, 0, lambda share: None)
+    assert run(SMALL | {"steps": 10}, 0, lambda share: None)
+
+
 def test_the_exact_model_has_no_error_and_a_zero_one_has_1(rng):
     world, model = World(0.9, 1), LinearSG(N, 0, GradientFit(SGD(1.0)), np.float64)
     h = world.start(50, rng)

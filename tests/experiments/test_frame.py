@@ -151,6 +151,13 @@ def test_findings_that_nothing_can_be_held_against_are_refused(coin, capsys, fin
     assert complaint in error and error.count("\n") == 1 and not (coin / "results").exists()
 
 
+def test_findings_of_any_size_are_compared_without_a_warning():
+    [held] = compare(COIN, results_with(throws=1.0), results_with(throws=[1e308, -1e308, 1e308]))
+    assert held.holds and (held.low, held.high) == (-np.inf, np.inf)
+    [held] = compare(COIN, results_with(throws=1.0), results_with(throws=[1.5e308, 1.5e308]))
+    assert not held.holds
+
+
 def test_findings_that_the_record_lacks_are_mentioned(coin, capsys):
     record = {**results_with(throws=3.0, never=None), "settings": {}}
     (coin / "old.json").write_text(json.dumps(record))
