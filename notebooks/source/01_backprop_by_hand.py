@@ -430,7 +430,7 @@ for theirs, name in ours.items():
 module.forward(h0)
 module.backward(delta2)
 apart = {name: np.abs(module.grads[theirs] - grads[name]).max() for theirs, name in ours.items()}
-print("largest difference:", apart)
+print("largest difference:", ", ".join(f"{name} {gap:.0e}" for name, gap in apart.items()))
 
 # %% tags=["guard"] jupyter={"source_hidden": true}
 # Checks what the text says.

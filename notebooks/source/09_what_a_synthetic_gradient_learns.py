@@ -338,7 +338,7 @@ fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4
 plt.show()
 for (name, steps), row in implied.items():
     least = f"minimum at {row['least_at']:.1f}" if np.isfinite(row["least_at"]) else "no minimum"
-    print(f"  {name:12} {steps:5,} steps: {least:14}, slope at a logit of "
+    print(f"  {name:12} {steps:5,} steps: {least + ',':15} slope at a logit of "
           f"{implicit_loss.FAR:g}: {round(row['far'], 2) + 0:.2f}")
 
 # %% [markdown]
@@ -429,7 +429,7 @@ for name in ("linear", "local error", "top only"):
 print(f"  backprop: {heart['backprop', 0]['epochs']}; top only, known in the end:",
       *(f"{heart['top only', place]['known']:.0%}" for place in places))
 least = min(row["known"] for (name, _), row in heart.items() if name != "top only")
-print(f"  known in the end by all others: {least:.0%} or more")
+print(f"  known in the end by the least of all others: {least:.0%}")
 print(f"linear after layer 1 at twice the rate: {twice[100][1]:.0%} after 100 epochs, "
       f"{twice[400][1]:.0%} after 400")
 
