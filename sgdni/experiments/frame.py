@@ -112,6 +112,7 @@ def picture(experiment: Experiment, results: dict, folder: Path) -> Path:
 def _concluded(experiment: Experiment, first: dict, rows: list[dict]) -> dict:
     """Return the results: what they start with, the rows, and what is found in them."""
     findings = as_written(experiment.find(rows))
+    _check_numbers(findings)
     return {**first, "rows": rows, "findings": findings, "finding": experiment.say(findings)}
 
 
@@ -181,10 +182,8 @@ def compare(experiment: Experiment, results: dict, record: dict) -> list[Held]:
     if not findings:
         raise ValueError("record: expected a results.json with findings, got none to hold")
     held = []
+    _check_numbers(findings)
     for name, recorded in findings.items():
-        if not all(v is None or isinstance(v, int | float) for v in _values(recorded)):
-            raise ValueError(f"record: {name}: expected a number, null or a list of them, "
-                             f"got {recorded!r}")
         low = high = np.nan
         middle = _middle(recorded)
         if middle is not None:
@@ -194,6 +193,13 @@ def compare(experiment: Experiment, results: dict, record: dict) -> list[Held]:
             low, high = least - slack, most + slack
         held.append(Held(name, recorded, results["findings"].get(name), low, high))
     return held
+
+
+def _check_numbers(findings: Findings) -> None:
+    for name, value in findings.items():
+        if not all(v is None or isinstance(v, int | float) for v in _values(value)):
+            raise ValueError(f"findings: {name}: expected a number, null or a list of them, "
+                             f"got {value!r}")
 
 
 def _values(finding: Finding) -> list[float | None]:

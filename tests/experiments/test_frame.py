@@ -88,6 +88,15 @@ def test_a_row_has_no_seed_of_its_own(tmp_path):
         run(mine, COIN.full, 1, tmp_path)
 
 
+def test_rows_in_which_no_numbers_are_found_are_refused_and_kept(tmp_path):
+    run(COIN, COIN.full, 1, tmp_path)
+    before = (tmp_path / "results.json").read_bytes()
+    lost = replace(COIN, find=lambda rows: {"heads": [{"no": "number"}]}, say=lambda found: "")
+    with pytest.raises(ValueError, match="rows are none of coin .* heads: expected a number"):
+        run(lost, COIN.full, 1, tmp_path)
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
 def test_settings_are_finite(tmp_path):
     with pytest.raises(ValueError, match="bias: expected finite"):
         run(COIN, COIN.full | {"bias": float("nan")}, 1, tmp_path)
