@@ -554,7 +554,8 @@ for (count, latency, gbit), found in predictions.items():
 # **With two workers the records are less kind than the predictions**, in which those that do not
 # wait are ahead of one core over 1 ms and 1 Gbit/s, and over 5 ms; in the records they tie. There
 # both workers shared one machine (the factor *company*); here each has its own. Counts of steps
-# differ, too: the local loss took 1.26 times backprop's steps in [a], and takes 1.05 times here.
+# differ, too: the local loss took 1.26 times backprop's steps in [a], as many as local error, and
+# takes 1.05 times here.
 # Two real machines should come out between.
 #
 # [cost]: ../benchmarks/records/step_cost.json

@@ -213,8 +213,8 @@ plt.show()
 #
 # Over direct queues there is little in it, since the bottom module now predicts and fits. It also
 # shares the interpreter with another thread at work: only one of them runs Python code at a time,
-# though the matrix products, in which most of the time goes, run side by side. Locks cost most
-# where waiting is long.
+# though the matrix products, in which most of the time goes, need no interpreter and run side by
+# side. Locks cost most where waiting is long.
 #
 # `locked_seconds` starts when the forward pass starts. `recorder.update_latencies()` starts when
 # the input has *arrived*, so it counts the time in the queue as well. For the top module of a

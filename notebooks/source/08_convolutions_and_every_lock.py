@@ -194,9 +194,10 @@ stated("less than 1.5 times as long for one over many", 1.2 < speed["Conv2D 16 -
 #   start and fitted by gradient steps. Sees the neighbours, too. This is what Jaderberg et al.
 #   (2016) use for images.
 # - **Local error** (`LocalErrorSG`): a small classifier, the *head*, reads all pixels and learns
-#   the label by itself, from each minibatch, without waiting for anybody. Its error signal $b$ says
-#   in which respect the answer is wrong; $\hat\delta = b P$, and the matrix $P$ is what is fitted
-#   to the targets. Assumes that a label is what the network is for. It knows each place.
+#   the label by itself, from each minibatch, without waiting for anybody. Its error signal $b$
+#   (lesson 4's $e$, where the head is one layer) says in which respect the answer is wrong;
+#   $\hat\delta = b P$, and the matrix $P$ is what is fitted to the targets. Assumes that a label is
+#   what the network is for. It knows each place.
 # - **The same from the channels' means** (`ChannelMeans`): a head of $n$ numbers instead of $H W
 #   n$. Much cheaper; every pixel of a channel gets the same guess.
 #

@@ -607,6 +607,8 @@ stated("An untrained network shows what unlike looks like", all(
 # | local loss | $eR^\top$, the head's own gradient | nothing |
 # | top only | 0, the control | nothing |
 #
+# (Kickback's $\tau_j$ is a number for each unit, fitted to the targets.)
+#
 # The figure puts two numbers against each other: the cosine of $\hat\delta$ with the true gradient
 # at the end of training, mean over the interfaces, and the test accuracy. (One seed, and one
 # learning rate for all; the record chooses rates: `sgdni experiment one-view`.)
@@ -690,7 +692,8 @@ recorded = json.loads((RECORDS / "depth" / "results.json").read_text())
 MANY = recorded["settings"]["deep"]
 long = {name: [np.median(recorded["findings"][f"accuracy_{d}_{name.replace(' ', '_')}"])
                for d in MANY] for name in depth.DEEP}
-print("\nrecord: all of MNIST, two epochs, the best of six recipes for each")
+print("\nrecord: all of MNIST, two epochs, the best of six recipes for each; local error and loss at "
+      "every\ntenth layer (of ten: in the middle)")
 print(f"  {'hidden layers':22}", *(f"{d:8}" for d in MANY))
 for name, reached in long.items():
     print(f"  {name:22}", *(f"{share:8.1%}" for share in reached))
@@ -699,8 +702,8 @@ for name, reached in long.items():
 # By the first recipe backpropagation fails, and one linear SG in the middle is no better than its
 # control: it does not carry fifty layers here. By the second recipe backpropagation has begun to
 # learn, and the same model gets some of the way, well above its control. So "a linear SG cannot do
-# fifty layers" would be wrong, and "it can" only half the story: *it goes as far as backpropagation
-# does, at best*.
+# fifty layers" would be wrong, and "it can" only half the story: *it goes about as far as
+# backpropagation does*.
 #
 # Local error at every tenth layer is ahead by both, since no error has to cross more than ten
 # layers. That is a gain from more interfaces, and a local loss with the same heads has it as well.

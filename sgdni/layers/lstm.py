@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from sgdni._util.arrays import flat_rows
+from sgdni._util.checks import check_range
 from sgdni.layers.recurrent import Recurrent, Window
 
 
@@ -41,12 +42,14 @@ class LSTM(Recurrent):
     Raises
     ------
     ValueError
-        For widths below 1, and arrays of the wrong shape or dtype.
+        For widths below 1, a bias that is no number, and arrays of the wrong shape or dtype.
     """
 
     def __init__(self, n_in: int, n: int, rng: np.random.Generator, *, forget_bias: float = 1.0,
                  dtype: DTypeLike = np.float32) -> None:
         super().__init__(n_in, n, rng, blocks=4, n_state=2 * n, dtype=dtype)
+        largest = float(np.finfo(self.dtype).max)
+        check_range("LSTM forget_bias", forget_bias, -largest, largest)
         self.params["b"][n : 2 * n] = forget_bias
 
     def forward(self, x: Window, training: bool = True) -> Window:

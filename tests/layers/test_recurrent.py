@@ -56,6 +56,9 @@ def test_lstm_is_its_equations(rng):
 
 
 def test_parameters_start_as_promised():
+    for wrong in (1e308, float("nan")):
+        with pytest.raises(ValueError, match="forget_bias: expected"):
+            LSTM(3, 2, np.random.default_rng(0), forget_bias=wrong)
     layer = LSTM(300, 200, np.random.default_rng(0), forget_bias=2.0, dtype=F64)
     U, A, b = (layer.params[name] for name in ("U", "A", "b"))
     assert U.var() == pytest.approx(1 / 300, rel=0.02)
