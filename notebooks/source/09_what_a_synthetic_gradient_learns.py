@@ -692,8 +692,8 @@ recorded = json.loads((RECORDS / "depth" / "results.json").read_text())
 MANY = recorded["settings"]["deep"]
 long = {name: [np.median(recorded["findings"][f"accuracy_{d}_{name.replace(' ', '_')}"])
                for d in MANY] for name in depth.DEEP}
-print("\nrecord: all of MNIST, two epochs, the best of six recipes for each; local error and loss at "
-      "every\ntenth layer (of ten: in the middle)")
+print("\nrecord: all of MNIST, two epochs, the best of six recipes for each; local error and loss\n"
+      "every ten layers (with ten layers in the middle)")
 print(f"  {'hidden layers':22}", *(f"{d:8}" for d in MANY))
 for name, reached in long.items():
     print(f"  {name:22}", *(f"{share:8.1%}" for share in reached))
