@@ -88,7 +88,9 @@ def run(experiment: Experiment, settings: Settings, seeds: int, folder: Path, *,
             on_progress(seed / seeds + share / seeds)
         progress(0.0)
         if seed not in done:
-            rows += _with_seed(seed, experiment.run(settings, seed, progress))
+            # Where numbers explode the divergence guard says so.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                rows += _with_seed(seed, experiment.run(settings, seed, progress))
             write({**first, "rows": rows}, folder)  # safe before anything is made of them
         results = _concluded(experiment, first, rows)
         write(results, folder)

@@ -97,6 +97,15 @@ def test_rows_in_which_no_numbers_are_found_are_refused_and_kept(tmp_path):
     assert (tmp_path / "results.json").read_bytes() == before
 
 
+def test_numbers_that_explode_warn_nobody(tmp_path):
+    def explodes(settings, seed, progress):
+        return [{"heads": float(np.float32(1e30) * np.float32(1e30) * 0)}]
+
+    made = run(replace(COIN, run=explodes, find=lambda rows: {"heads": None}, say=lambda f: ""),
+               COIN.full, 1, tmp_path)
+    assert made["rows"] == [{"seed": 0, "heads": None}]
+
+
 def test_settings_are_finite(tmp_path):
     with pytest.raises(ValueError, match="bias: expected finite"):
         run(COIN, COIN.full | {"bias": float("nan")}, 1, tmp_path)
