@@ -170,6 +170,11 @@ def test_sg_models_of_a_stranger_keep_their_promises(rng):
     assert set(report.checked) == {"fit"}
 
 
+def test_a_model_that_is_made_otherwise_is_told_how_to_say_so(rng):
+    with pytest.raises(ValueError, match="LinearSG: cannot be made .*'fit'.* at_interface"):
+        LinearSG.at_interface(4, 3, rng)
+
+
 def test_a_model_trains_is_costed_and_resumes(tmp_path):
     data = blobs(np.random.default_rng(5), n_train=480)
 

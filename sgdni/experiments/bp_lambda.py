@@ -97,7 +97,7 @@ def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     check_count("steps", settings["steps"], 10)  # between looks
     check_count("streams", settings["streams"])
     for rho in settings["rho"]:
-        check_range("rho", rho, 0, 1)
+        check_range("rho", rho, 0, 1, open_high=True)
     rows = []
     cases = [(rho, lam) for rho in settings["rho"] for lam in (*settings["lam"], None)]
     for k, (rho, lam) in enumerate(cases):

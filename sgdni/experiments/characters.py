@@ -17,6 +17,7 @@ from time import perf_counter
 import numpy as np
 from matplotlib.figure import Figure
 
+from sgdni._util.checks import check_count
 from sgdni.data.characters import Text, python_reference, windows
 from sgdni.data.streams import Task
 from sgdni.experiments.frame import Experiment, Findings, Progress
@@ -66,6 +67,8 @@ def curve(contender: str, rate: float, s: dict, seed: int, text: Text, progress:
 
 def run(settings: dict, seed: int, progress: Progress) -> list[dict]:
     """Return the curve of every contender at every rate."""
+    for name in ("cells", "streams", "window", "long_window", "characters"):
+        check_count(name, settings[name])
     text = python_reference()
     pairs = [(c, rate) for c in settings["contenders"] for rate in settings["rates"]]
     rows = []

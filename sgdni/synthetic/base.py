@@ -43,9 +43,15 @@ class SyntheticGradient:
         """Return a new model for an interface of width n; as it stands, ``cls(n, n_classes)``.
 
         `rng` is for a random start, which most models do without. Where h is an image, n counts
-        all its numbers, and h comes as (B, H, W, C).
+        all its numbers, and h comes as (B, H, W, C). Raises ValueError for a class that is made
+        otherwise.
         """
-        return cls(n, n_classes, dtype=dtype)  # type: ignore[call-arg]  # which subclasses take
+        try:
+            return cls(n, n_classes, dtype=dtype)  # type: ignore[call-arg]  # which subclasses take
+        except TypeError as error:
+            raise ValueError(f"{cls.__name__}: cannot be made for an interface, as {cls.__name__}("
+                             f"n, n_classes, dtype=...): {error}; a class method at_interface "
+                             f"says how it is made") from error
 
     @classmethod
     def example(cls, rng: np.random.Generator) -> Example:

@@ -30,9 +30,11 @@ def test_the_exact_gradient_is_that_of_the_losses_to_come(rng):
     np.testing.assert_allclose(h @ world.P + world.q, slopes, rtol=1e-6)
 
 
-def test_fewer_steps_than_there_are_between_looks_are_refused():
+def test_fewer_steps_than_between_looks_and_a_memory_without_end_are_refused():
     with pytest.raises(ValueError, match="steps: expected .* 10"):
         run(SMALL | {"steps": 9}, 0, lambda share: None)
+    with pytest.raises(ValueError, match="rho: expected"):
+        run(SMALL | {"rho": (1.0,)}, 0, lambda share: None)
     assert run(SMALL | {"steps": 10}, 0, lambda share: None)
 
 

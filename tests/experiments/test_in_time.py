@@ -170,3 +170,9 @@ def test_held_out_bits_are_those_of_guessing_before_training(short_text):
     read_out.params["W"][...] = 0
     assert characters.bits(schedule.network, text, s["cells"]) == pytest.approx(
         np.log2(len(text.alphabet)), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cells", "streams", "window", "long_window", "characters"])
+def test_a_character_model_needs_one_of_each(name):
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        characters.run(characters.EXPERIMENT.full | {name: 0}, 0, lambda share: None)
