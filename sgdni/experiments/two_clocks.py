@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from sgdni._util.checks import check_count
 from sgdni.data import Dataset, load, scale_pixels
@@ -30,8 +29,8 @@ from sgdni.runs.settings import Settings
 from sgdni.schedules import DivergenceError, TwoClocks, Waiting
 from sgdni.schedules.two_clocks import Clocks, label_and_tick, tally_and_tick, tick_context
 from sgdni.synthetic import FitError, GradientFit, LeastSquaresFit, LinearSG
-from sgdni.timeline.clocks import draw_clocks
-from sgdni.timeline.gantt import KINDS
+from sgdni.timeline.clocks import LENGTH, draw_clocks
+from sgdni.timeline.gantt import patches
 
 TICKS, CLASSES, RATES = 5, 10, (3e-3, 6e-3, 1.2e-2)
 CONTEXTS = {"tally": (tally_and_tick(CLASSES), CLASSES + TICKS),
@@ -185,8 +184,7 @@ def draw(results: dict) -> Figure:
     for axes, waits in zip(clocks, (True, False), strict=True):
         draw_clocks(axes, TICKS, waits=waits)
     clocks[0].set_xlim(clocks[1].get_xlim())
-    handles = [Patch(color=colour, label=label) for colour, label in KINDS.values()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    figure.legend(handles=patches(LENGTH), loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
     return figure
 
 

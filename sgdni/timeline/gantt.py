@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -19,6 +19,12 @@ KINDS = {
     "predict input": (GREEN, "/////", "make up an input"),
     "fit input": (PINK, "/////", "fit the input model"),
 }
+
+
+def patches(kinds: Collection[str]) -> list[Patch]:
+    """Return what a legend of these kinds shows, in their order in KINDS."""
+    return [Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=label)
+            for kind, (colour, hatch, label) in KINDS.items() if kind in kinds]
 
 
 def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = None,
@@ -57,8 +63,7 @@ def draw(schedules: Mapping[str, Sequence[Interval]], *, until: float | None = N
         axes.grid(visible=False, axis="y")
     panels[-1].set(xlabel="time (ms); numbers are minibatches", xlim=(0, 1e3 * until))
     drawn = {interval.kind for intervals in schedules.values() for interval in intervals}
-    handles = [Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=label)
-               for kind, (colour, hatch, label) in KINDS.items() if kind in drawn]
+    handles = patches(drawn)
     figure.legend(handles=handles, loc="outside lower center", ncols=3 if len(handles) > 4 else 4,
                   frameon=False, fontsize=9)
     if title:
