@@ -184,7 +184,8 @@ def draw(results: dict) -> Figure:
     for axes, waits in zip(clocks, (True, False), strict=True):
         draw_clocks(axes, TICKS, waits=waits)
     clocks[0].set_xlim(clocks[1].get_xlim())
-    figure.legend(handles=patches(LENGTH), loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    figure.legend(handles=patches(LENGTH), loc="outside lower center", ncols=4, frameon=False,
+                  fontsize=8.5)
     return figure
 
 
