@@ -385,3 +385,15 @@ def alive(pid):
     except OSError:
         return False
     return state != "Z"  # a zombie has ended; whoever inherits it has not looked yet
+
+
+def test_a_worker_whose_state_nobody_takes_ends_by_itself():
+    """One that holds a copy of the parent's end of its pipe would wait for a reader, and be killed
+    after seconds."""
+    team = Processes()
+    run = team.run([lambda emit: emit("here")], lambda i: bytes(10_000_000), lambda i, state: None)
+    assert next(run) == "here"
+    [process] = team._processes
+    time.sleep(0.2)  # by now it is sending
+    run.close()
+    assert process.exitcode == 0

@@ -125,6 +125,8 @@ class Processes(Team):
     def _work(self, work: Work, connection: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
         end_with_parent(self._parent)
+        for copy in self._connections:  # of the parent's ends: only it is to hold them open, or
+            copy.close()  # who sends to it would wait for ever when it has left
         held: list[Any] = []
         handed_out = time.perf_counter()
 
