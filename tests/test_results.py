@@ -266,11 +266,16 @@ def test_every_figure_of_the_bullets_is_that_of_the_record(text):
     assert re.findall(r"\d\.\d\d", rest) == []
 
 
+def raced(name: str) -> tuple[dict, dict, dict]:
+    """Return the record of a race, its findings and its rows by name; they fit each other."""
+    record = json.loads((ROOT / f"benchmarks/records/{name}/results.json").read_text())
+    assert record["findings"] == findings(record["race"])
+    assert document(record) == (ROOT / f"benchmarks/records/{name}/README.md").read_text()
+    return record, record["findings"], {row["name"]: row for row in record["race"]}
+
+
 def test_what_is_said_of_the_newer_race():
-    newer = json.loads((ROOT / "benchmarks/records/race/results.json").read_text())
-    found, rows = newer["findings"], {row["name"]: row for row in newer["race"]}
-    assert found == findings(newer["race"])
-    assert document(newer) == (ROOT / "benchmarks/records/race/README.md").read_text()
+    newer, found, rows = raced("race")
     said = RESULTS[RESULTS.index("A newer race"):]
     said = said[:said.index("The same race another day")]
     assert (newer["epochs"], newer["repeats"]) == (2, 5)
@@ -304,10 +309,7 @@ def test_what_is_said_of_the_newer_race():
 
 
 def test_what_is_said_of_the_race_of_convolutions():
-    record = json.loads((ROOT / "benchmarks/records/race-cnn/results.json").read_text())
-    found, rows = record["findings"], {row["name"]: row for row in record["race"]}
-    assert found == findings(record["race"])
-    assert document(record) == (ROOT / "benchmarks/records/race-cnn/README.md").read_text()
+    record, found, rows = raced("race-cnn")
     s = record["settings"]
     assert (s["hidden"], s["cuts"], record["target"], record["epochs"], record["repeats"]) == (
         [16, 32], [1], 0.98, 1, 3)
@@ -337,10 +339,7 @@ def test_what_is_said_of_the_race_of_convolutions():
 
 
 def test_what_is_said_of_the_race_over_100_mbit():
-    record = json.loads((ROOT / "benchmarks/records/race-100mbit/results.json").read_text())
-    found, rows = record["findings"], {row["name"]: row for row in record["race"]}
-    assert found == findings(record["race"])
-    assert document(record) == (ROOT / "benchmarks/records/race-100mbit/README.md").read_text()
+    record, found, rows = raced("race-100mbit")
     slow = NETWORKS["100mbit"]
 
     def sooner(rival: str, crossing: bool = False) -> float:

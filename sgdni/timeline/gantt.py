@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from sgdni.plotting.colours import GREEN, ORANGE, PINK, SKY
 from sgdni.schedules import Interval
 
-#: kind: (colour, hatch, label). Colours that differ in a grey print, too.
+#: kind: (colour, hatch, label)
 KINDS = {
     "forward": (SKY, "", "forward"),
     "backward": (ORANGE, "", "backward and update"),
